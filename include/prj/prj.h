@@ -674,6 +674,15 @@ PRJ_EXPORT prj_result prj_get_item_info(const char *path, uint32_t flags,
  */
 PRJ_EXPORT prj_result prj_hydrate_file(const char *path);
 
+/**
+ * Our addition, for tools: unmount a root from outside.  A dead mount, whose instance is gone, is simply removed; a
+ * running instance notices and stops.
+ * @param lazy  non-zero: detach even if files in it are open
+ * @retval PRJ_ERR_INVALID_PARAMETER   no projfs mount at @p root_path
+ * @retval PRJ_ERR_SHARING_VIOLATION   it is in use
+ */
+PRJ_EXPORT prj_result prj_unmount_root(const char *root_path, int lazy);
+
 /* ---- Names ----------------------------------------------------------------------------- */
 
 /** 1 if @p name matches the search expression, else 0. */

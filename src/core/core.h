@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROJFS_CORE_CORE_H
+#define PROJFS_CORE_CORE_H
+
+/*
+ * One running instance, without its mount: the tree of known items, what state each is in, and how a
+ * question about one is answered from memory, from the store, or by the provider.
+ *
+ * Above it, src/fuse/ turns kernel requests into core requests, and src/api/ turns the provider's
+ * calls into calls of the second half of this header.  Below it is the store.  It knows neither FUSE
+ * nor prj.h, so that all of it runs in unit tests with a fake provider and a fake kernel.
+ *
+ * Requests.  The caller embeds a struct core_req in its own request, fills in the first part and calls one
+ * of core_lookup() ... core_hydrate().  The core calls req->done() exactly once for each, with 0 or a
+ * negative errno and the answer in req->ret: before the call returns, if everything is known, or later, on
+ * another thread, if the provider must be asked.  No thread waits meanwhile: the request is parked.
+ * done() may not call back into the core with the same req, and what req->ret points to is valid only
+ * while done() runs, except for content, which can be kept with content_ref().
+ *
+ * Node ids.  1 is the root.  An id is never used again.  Every entry answered (lookup, readdir with entries)
+ * counts as one lookup that core_forget() takes back.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "util/list.h"
+
+struct core;
+struct store;
+struct node;
+struct content;
+
+#define CORE_ROOT_ID 1
+#define CORE_FOREVER UINT64_MAX /* a validity in ms without an end */
+
+/* ---- requests from the kernel -------------------------------------------------------------- */
+
+struct core_attr {
+	uint64_t ino;
+	uint64_t size;
+	uint64_t blocks; /* of 512 bytes */
+	struct timespec atime, mtime, ctime, btime;
+	uint32_t mode; /* type and permissions */
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+};
+
+struct core_entry {
+	uint64_t node_id; /* 0: no such name, and that may be remembered for entry_valid_ms */
+	uint64_t entry_valid_ms;
+	uint64_t attr_valid_ms;
+	struct core_attr attr;
+};
+
+struct core_dirent {
+	const char *name;
+	size_t name_length;
+	uint64_t next_offset; /* to go on after this entry */
+	uint64_t ino;
+	uint32_t type;        /* a DT_ value */
+	/* Only for readdir with entries: NULL if the attributes are not known ("." and ".." too),
+	 * otherwise a lookup has been counted if the emitter takes the entry. */
+	const struct core_entry *entry;
+};
+
+enum core_ioctl_command; /* core/ioctl.h */
+
+struct core_req {
+	/* Filled in by the caller. */
+	uint64_t unique; /* for core_interrupt(); 0: cannot be interrupted */
+	uint32_t pid;    /* thread id of the caller, 0 if unknown */
+	uint32_t uid;
+	uint32_t gid;
+	void (*done)(struct core_req *req, int error);
+	/* Readdir: take one entry.  true: taken. false: full, stop, the entry was not taken. */
+	bool (*emit)(struct core_req *req, const struct core_dirent *dirent);
+
+	/* The answer. */
+	union {
+		struct core_entry entry; /* lookup */
+		struct {
+			struct core_attr attr;
+			uint64_t valid_ms;
+		} attr; /* getattr */
+		struct {
+			uint64_t handle;
+			bool keep_cache; /* pages that the kernel has of this node are good */
+		} open; /* open, opendir */
+		struct {
+			/* What to send is [offset, offset + length) of this file; length is already cut at
+			 * its end.  NULL with length 0 at the end of the file. */
+			struct content *content;
+			uint64_t offset;
+			size_t length;
+		} read;
+		struct {
+			const void *data;
+			size_t size;
+		} bytes; /* readlink, getxattr, listxattr (names with NULs), ioctl */
+	} ret;
+
+	/* The core's own. */
+	struct core_op {
+		int kind;
+		int step;             /* what was last waited for, so that a retry can see that it came to nothing */
+		int wake_result;
+		unsigned n_tries;
+		uint64_t node_id;
+		uint64_t handle;
+		uint64_t offset;
+		uint64_t size;
+		bool plus;
+		bool fatal_seen;
+		bool interrupted;
+		uint64_t deadline_ms; /* 0: none */
+		uint64_t interrupted_ms;
+		char *name;           /* owned: lookup, getxattr, ioctl */
+		struct core *core;
+		struct waitq *waitq;  /* where it is parked; protected by core->wait.lock, as what follows */
+		struct list wait_link;
+		struct list parked_link;
+		struct core_req *parked_hash_next;
+		void *pin;            /* what the waitq is part of, referenced */
+	} op;
+};
+
+void core_lookup(struct core *core, struct core_req *req, uint64_t parent_id, const char *name);
+/* Takes back @n_lookups; never parked, needs no request. */
+void core_forget(struct core *core, uint64_t node_id, uint64_t n_lookups);
+void core_getattr(struct core *core, struct core_req *req, uint64_t node_id);
+void core_readlink(struct core *core, struct core_req *req, uint64_t node_id);
+void core_open(struct core *core, struct core_req *req, uint64_t node_id);
+void core_release(struct core *core, uint64_t node_id, uint64_t handle);
+/* @handle 0: the file was opened without an upcall. */
+void core_read(struct core *core, struct core_req *req, uint64_t node_id, uint64_t handle,
+	       uint64_t offset, size_t size);
+void core_opendir(struct core *core, struct core_req *req, uint64_t node_id);
+void core_releasedir(struct core *core, uint64_t node_id, uint64_t handle);
+/* Emits entries from @offset (0 or a next_offset) until the emitter is full.  @plus: with entries. */
+void core_readdir(struct core *core, struct core_req *req, uint64_t node_id, uint64_t handle,
+		  uint64_t offset, bool plus);
+void core_getxattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name);
+void core_listxattr(struct core *core, struct core_req *req, uint64_t node_id);
+/* An ioctl on the open directory or file @node_id, see core/ioctl.h; @data is copied. */
+void core_ioctl(struct core *core, struct core_req *req, uint64_t node_id, uint32_t command,
+		const void *data, size_t size);
+/* The caller of request @unique got a signal.  Unknown numbers are fine. -EAGAIN: not known (yet). */
+int core_interrupt(struct core *core, uint64_t unique);
+
+/* May OPEN / OPENDIR be answered "never ask again"?  Fixed for the life of the instance. */
+bool core_opens_untracked(const struct core *core);
+struct store *core_store(struct core *core);
+
+/* The bytes of one file on disk, kept open while somebody holds a reference. */
+int content_fd(const struct content *c); /* borrowed */
+struct content *content_ref(struct content *c);
+struct content *content_unref(struct content *c);
+
+/* Run @job on a disk thread: for cold reads.  Never runs it on the calling thread. */
+int core_run_on_disk_thread(struct core *core, void (*job)(void *arg), void *arg);
+
+/* ---- to the kernel ------------------------------------------------------------------------ */
+
+/*
+ * How the core reaches the kernel's caches.  src/fuse/ implements it, tests fake it.  All return at once
+ * (the work is queued, per directory), any thread may call them, with any lock held.
+ */
+struct core_kernel {
+	/* The name may mean something else now; the next look-up asks. */
+	void (*expire_entry)(void *context, uint64_t parent_id, const char *name);
+	/* Attributes, and with @data the cached pages too, are no longer good. */
+	void (*inval_node)(void *context, uint64_t node_id, bool data);
+};
+
+void core_set_kernel(struct core *core, const struct core_kernel *kernel, void *context);
+
+/* ---- provider ------------------------------------------------------------------------------- */
+
+struct command;   /* one invocation of a callback, core/command.h */
+struct dir_buffer; /* what a listing callback fills, core/listing.h */
+struct record;
+
+#define CORE_PENDING 1 /* "will be completed later" */
+
+/* What src/api/ implements: call the provider's callback for @cmd.  0, a negative errno that an application
+ * may see, or CORE_PENDING. */
+struct core_provider {
+	int (*invoke)(void *context, struct command *cmd);
+	void (*cancel)(void *context, struct command *cmd); /* may be NULL */
+};
+
+enum core_order {
+	CORE_ORDER_WINDOWS,
+	CORE_ORDER_BYTES,
+	CORE_ORDER_NONE,
+};
+
+struct core_config {
+	struct core_provider provider;
+	void *provider_context;
+	unsigned n_callback_threads;
+	bool stable_view;
+	bool revalidate;
+	bool persist_placeholders;
+	enum core_order order;
+	uint64_t lookup_timeout_ms;
+	uint64_t data_timeout_ms; /* 0: for ever */
+	uint64_t placeholder_timeout_ms;
+	uint64_t small_file_bytes;
+	bool may_chown;     /* owners given by the provider are shown; else the root's owner */
+	uint32_t owner_uid; /* of the root directory */
+	uint32_t owner_gid;
+};
+
+/* @store stays the caller's and must outlive the core. Starts the threads. */
+int core_new(struct store *store, const struct core_config *config, struct core **ret);
+
+/* No new callbacks; waiting requests end with -ENOTCONN; pended commands are cancelled, running ones are waited
+ * for; open listings are ended with the provider. Call once, after the mount is detached. */
+void core_stop(struct core *core);
+struct core *core_free(struct core *core); /* after core_stop() */
+
+/* The provider's calls.  Paths are relative, already checked by path_is_valid(). */
+
+/* What @path is. Keeps it as the answer to a command in flight for that path, otherwise as a placeholder.
+ * -ENOENT no such directory above, -EINVAL. */
+int core_write_placeholder(struct core *core, const char *path, const struct record *rec);
+/* Content. -EBADF: nobody waits for this stream. -EINVAL: beyond the end. Or a disk error. */
+int core_write_data(struct core *core, const uint8_t stream_id[16], const void *data,
+		    uint64_t offset, uint64_t length);
+int core_write_data_from_fd(struct core *core, const uint8_t stream_id[16], int fd,
+			    uint64_t fd_offset, uint64_t offset, uint64_t length,
+			    bool on_completion);
+/* -EINVAL: not pended.  0 also for one that was cancelled. @buffer: the filled listing, or NULL. */
+int core_complete(struct core *core, int32_t command_id, int error, struct dir_buffer *buffer);
+
+/* ---- facts ---------------------------------------------------------------------------------- */
+
+#define CORE_COUNTERS(X)                                                                      \
+	X(lookups, "look-ups by the kernel")                                                  \
+	X(getattrs, "attribute requests")                                                     \
+	X(opens, "opens of files")                                                            \
+	X(opendirs, "opens of directories")                                                   \
+	X(reads, "read requests")                                                             \
+	X(read_bytes, "bytes sent to readers")                                                \
+	X(readdirs, "directory read requests")                                                \
+	X(readlinks, "link reads")                                                            \
+	X(xattrs, "extended attribute requests")                                              \
+	X(forgets, "forget requests")                                                         \
+	X(interrupts, "interrupts")                                                           \
+	X(parked, "requests that had to wait for the provider")                               \
+	X(timeouts, "requests that ended at their time limit")                                \
+	X(interrupted, "requests that ended because their caller was killed")                 \
+	X(callbacks_start_enum, "start enumeration callbacks")                                \
+	X(callbacks_get_enum, "get enumeration callbacks")                                    \
+	X(callbacks_end_enum, "end enumeration callbacks")                                    \
+	X(callbacks_placeholder, "get placeholder info callbacks")                            \
+	X(callbacks_data, "get file data callbacks")                                          \
+	X(callbacks_failed, "callbacks that returned an error other than not found")          \
+	X(cancels, "commands cancelled")                                                      \
+	X(bytes_fetched, "bytes delivered by the provider")                                   \
+	X(hydrations, "files hydrated")                                                       \
+	X(hydrations_failed, "hydrations that failed")                                        \
+	X(listing_entries, "entries delivered by the provider")                               \
+	X(listing_faults, "entries out of order, twice, or with an impossible name")          \
+	X(provider_faults, "other mistakes of the provider")                                  \
+	X(invalidations, "cache invalidations sent to the kernel")                            \
+	X(revalidated, "items with local state compared with the provider")                   \
+	X(refreshed, "local copies dropped because the provider's version changed")
+
+struct core_stats {
+#define CORE_COUNTER_MEMBER(name, help) uint64_t name;
+	CORE_COUNTERS(CORE_COUNTER_MEMBER)
+#undef CORE_COUNTER_MEMBER
+	/* Not counters: how many there are now. */
+	uint64_t n_nodes;
+	uint64_t n_parked;
+	uint64_t n_commands; /* queued, running or pended */
+	uint64_t n_open_listings;
+};
+
+void core_get_stats(struct core *core, struct core_stats *ret);
+/* The api layer counts what it sees first. */
+void core_count_provider_fault(struct core *core);
+
+#endif
