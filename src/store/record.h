@@ -18,6 +18,11 @@
  * A reader refuses a newer version (-EPROTONOSUPPORT) and anything it cannot account for to the
  * last byte (-EBADMSG).  Unknown field bits are an error too: a writer that adds a field raises
  * the version, unless old readers may ignore it, in which case it goes into RECORD_EXTRA.
+ * The first byte and the checksum stay as they are in all versions: damage is told from news by them.
+ *
+ * In all fields: varints (see util/buf.h) for flags, size, mode, owner, attributes, generation, ref
+ * and lengths; fixed width for epoch, binding and hash key; a time is a signed varint of seconds and a
+ * varint of nanoseconds.  A record has one encoding only.
  */
 
 #include <stdbool.h>
@@ -27,6 +32,9 @@
 #include "util/buf.h"
 
 #define RECORD_VERSION 1
+/* The checksum is the low 32 bits of hash_bytes() with this key: against accidents, no secret. */
+#define RECORD_CHECKSUM_K0 0x722e73666a6f7270
+#define RECORD_CHECKSUM_K1 0x31302e64726f6365
 #define RECORD_XATTR "user.projfs"
 #define RECORD_ID_MAX 128       /* bytes of a ContentID or ProviderID */
 #define RECORD_XATTR_MAX 900    /* larger ones lie in .projfs/rec/ */
@@ -73,6 +81,7 @@ enum record_flag {
 	RECORD_FLAG_ADOPTED = 1 << 1, /* directory: local, merged with the provider's of that name */
 	RECORD_FLAG_RENAMED = 1 << 2, /* lives under another name than its origin */
 	RECORD_FLAG_OPAQUE = 1 << 3,  /* directory: the provider is not asked about what is in it */
+	RECORD_FLAGS_KNOWN = (1 << 4) - 1,
 };
 
 struct record_time {
@@ -115,13 +124,15 @@ struct record {
 };
 
 /*
- * Append the encoded form to @out.  -EINVAL when a field breaks a rule above (a length, nsec),
- * -E2BIG beyond RECORD_ENCODED_MAX, -ENOMEM.
+ * Append the encoded form to @out, which is as before after an error.  -EINVAL when a field breaks
+ * a rule above (a length, nsec; an origin is a valid path), -E2BIG beyond RECORD_ENCODED_MAX,
+ * -ENOMEM.  What absent fields hold does not matter.
  */
 int record_encode(const struct record *rec, struct buf *out);
 
 /*
- * Decode @size bytes.  The byte fields of @ret point into @data.  Any input is safe.
+ * Decode @size bytes.  The byte fields of @ret point into @data, absent fields are zero.  Any input
+ * is safe, and what is accepted obeys the rules of record_encode().
  * -EBADMSG damaged, -EPROTONOSUPPORT written by a newer projfs.
  */
 int record_decode(const void *data, size_t size, struct record *ret);
@@ -130,10 +141,11 @@ int record_decode(const void *data, size_t size, struct record *ret);
 bool record_bytes_equal(struct record_bytes a, struct record_bytes b);
 struct record_bytes record_bytes_trim(const void *data, size_t size);
 
-/* Walk the packed extended attributes: false at the end or at damage.  @pos starts at 0. */
+/* Walk the packed extended attributes: false at the end (@pos is the size then) or at damage.
+ * @pos starts at 0. */
 bool record_xattr_next(struct record_bytes packed, size_t *pos, const char **ret_name,
 		       struct record_bytes *ret_value);
-/* Append one to a packed list. */
+/* Append one to a packed list, which fails if there is no memory or it could never be stored. */
 void record_xattr_pack(struct buf *packed, const char *name, const void *value, size_t size);
 
 /*
@@ -147,7 +159,8 @@ void record_xattr_pack(struct buf *packed, const char *name, const void *value, 
 /* Append the NUL-terminated target. -E2BIG beyond RECORD_MARKER_MAX. */
 int marker_encode(const struct record *rec, struct buf *out);
 bool marker_is(const char *target);
-/* Decode into @storage, which the fields of @ret then point into. Errors as record_decode(). */
+/* Decode into @storage (what was in it is lost), which the fields of @ret then point into.  Errors as
+ * record_decode(), and -ENOMEM. */
 int marker_decode(const char *target, struct buf *storage, struct record *ret);
 
 #endif

@@ -18,7 +18,9 @@
  *
  * Everything goes through descriptors opened relative to the root with openat2(RESOLVE_BENEATH |
  * RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV): no symbolic link is followed, no `..` walked, and the
- * mount above is never entered.  Paths are relative to the root, "" is the root itself.
+ * mount above is never entered.  Paths are relative to the root, "" is the root itself.  Every call
+ * that takes one answers -EINVAL to a malformed path (see path_is_valid()), -EPERM to one in .projfs,
+ * -ENOTDIR when a symbolic link or a file is in the way, -EXDEV when something is mounted there.
  *
  * Every call may be made from any thread; all may block on the disk, none on anything else.
  * Errors are negative errnos; the ones that a person must act on come with an errmsg.
@@ -63,7 +65,8 @@ int store_is_root(const char *path);
  * Take the root into use: checks the mark, takes the lock, replays intents, moves leftovers
  * aside, reads the epochs.  Constant time whatever the size of the tree.
  * -ENODATA not marked; -EBUSY another instance holds the lock; -EROFS, -EACCES, -ENOTSUP as
- * above; -EBADMSG, -EPROTONOSUPPORT the mark.
+ * above; -EBADMSG, -EPROTONOSUPPORT the mark, the latter also an unfinished operation of a newer
+ * version.
  */
 int store_open(const char *path, struct store **ret, struct errmsg *err);
 
@@ -99,17 +102,19 @@ enum store_state {
 
 struct store_item {
 	enum store_state state;
-	bool unverified;  /* local because an edit met a young epoch of an ended boot */
-	struct stat st;   /* of what is on disk; .st_ino is the disk's */
-	struct timespec btime;
-	struct buf rec;   /* encoded record, empty if there is none */
+	bool unverified;   /* local because an edit met a young epoch of an ended boot */
+	bool meta_differs; /* hydrated, but mode or owner were changed while nothing ran */
+	struct stat st;        /* of what is on disk; .st_ino is the disk's */
+	struct timespec btime; /* zero if the disk keeps none */
+	struct buf rec;        /* encoded record, empty if there is none */
 };
 
 void store_item_deinit(struct store_item *item);
 
 /*
  * Classify @path.  STORE_NONE is a success.  A remnant of a power cut is removed here and
- * reported as STORE_NONE.  -ENOTDIR: something above is no directory.
+ * reported as STORE_NONE.  -ENOTDIR: something above is no directory.  The root itself is
+ * STORE_DIRECTORY without a record.
  */
 int store_lookup(struct store *s, const char *path, struct store_item *ret);
 
@@ -121,7 +126,8 @@ int store_list(struct store *s, const char *path,
 /* Open the content of a regular file. @flags: O_RDONLY or O_RDWR.  A close-on-exec descriptor. */
 int store_open_file(struct store *s, const char *path, int flags);
 
-/* The target of a local (or escaped) symbolic link. */
+/* The target of a local (or escaped) symbolic link, with a NUL after it that is not counted.
+ * -EINVAL: it is none, or a marker. */
 int store_readlink(struct store *s, const char *path, struct buf *ret);
 
 /* User attributes of the disk item: `user.*` without ours. -ENODATA, -ERANGE never happens. */
@@ -153,7 +159,8 @@ struct stage *stage_free(struct stage *stage);
  * Give the staged file its owner, mode, user attributes, times and bound record from @rec (kind
  * RECORD_FILE; a field that is absent is left as it is), then its name.  The directory of
  * @path must exist.  @ret, if not NULL, is what store_lookup() would now say.
- * -EEXIST there is something of that name; -ENOENT no such directory; -ENOSPC, -EDQUOT, -EIO.
+ * -EEXIST there is something of that name; -ENOENT no such directory; -ENOSPC, -EDQUOT, -EIO (also
+ * when the file has not the size that @rec says).
  * After any error nothing is visible, and the stage can be committed again or freed.
  */
 int store_stage_commit(struct store *s, struct stage *stage, const char *path,

@@ -5,7 +5,8 @@
 /*
  * A growing byte buffer, and the opposite, a cursor over bytes from somebody else.
  * Both remember the first failure, so that a series of calls needs one check at its end.
- * Numbers are little-endian; varints are LEB128, zigzag for signed ones.
+ * Numbers are little-endian; varints are LEB128, zigzag for signed ones, and a number has one
+ * encoding only: the shortest.
  */
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 #include "util/macros.h"
 
+/* All zero is an empty buffer. */
 struct buf {
 	uint8_t *data;
 	size_t size;
@@ -32,9 +34,10 @@ void buf_append_svarint(struct buf *b, int64_t v);
 struct cursor {
 	const uint8_t *data;
 	size_t size; /* bytes left */
-	bool failed; /* something was read past the end, or a varint was too long */
+	bool failed; /* something was read past the end, or a varint was longer than it need be */
 };
 
+/* What a failed cursor reads is 0. */
 uint8_t cursor_u8(struct cursor *c);
 uint32_t cursor_u32(struct cursor *c);
 uint64_t cursor_u64(struct cursor *c);

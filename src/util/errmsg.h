@@ -13,8 +13,9 @@ struct errmsg {
 	char text[1024];
 };
 
-/* Write the message, cut to fit.  @err may be NULL. Returns @error, so that callers can
- * say `return errmsg_set(err, -EROFS, ...)`. */
+/* Write the message over what was there: one line, cut between characters to fit, a '?' for each
+ * control byte (they come with names).  @err may be NULL.  Returns @error, so that callers can say
+ * `return errmsg_set(err, -EROFS, ...)`; errno stays as it was. */
 int errmsg_set(struct errmsg *err, int error, const char *format, ...) _printf_(3, 4);
 
 #endif

@@ -25,6 +25,8 @@ typedef void log_sink(void *context, enum log_level level, const char *message);
  * Thread-safe; the former sink may still be running on another thread when this returns. */
 void log_set_sink(log_sink *sink, void *context, enum log_level max_level);
 
+/* Write one line (cut and cleaned as errmsg_set() does).  The sink runs on the calling thread with no
+ * lock of ours held, so it may log itself.  errno stays as it was. */
 void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -33,7 +35,8 @@ void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* The last warnings and errors, oldest first, at most LOG_RING_SIZE: calls @each for every
- * one, with the wall-clock second it was written. */
+ * one, with the wall-clock second it was written.  No lock is held meanwhile: one that is
+ * overwritten before its turn is left out, one written since the start is not shown. */
 #define LOG_RING_SIZE 32
 void log_ring_for_each(void (*each)(void *context, long long unix_seconds, const char *message),
 		       void *context);

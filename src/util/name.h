@@ -17,13 +17,18 @@
 #define NAME_MAX_BYTES 255
 #define PATH_MAX_BYTES 4095
 
-/* PrjFileNameCompare: <0, 0, >0.  Case-insensitive, so 0 does not mean the same name. */
+/* PrjFileNameCompare: <0, 0, >0.  Case-insensitive, so 0 does not mean the same name. Any
+ * length; also fit for whole paths. */
 int name_compare(const char *a, const char *b);
 
 /* The order of listings: name_compare(), ties by bytes.  0 only for the very same name. */
 int name_order(const char *a, const char *b);
 
-/* PrjFileNameMatch.  @name NULL or empty never matches; @pattern NULL or empty matches any. */
+/*
+ * PrjFileNameMatch.  @name NULL or empty never matches; @pattern NULL or empty matches any.
+ * Time is at most the product of both lengths, without allocation.  A @name beyond
+ * PATH_MAX_BYTES is no name and matches nothing else.
+ */
 bool name_match(const char *name, const char *pattern);
 
 /* PrjDoesNameContainWildCards: any of * ? " < > */
@@ -35,6 +40,9 @@ bool name_is_valid(const char *name, size_t length);
 /* May @path be given to us as a relative path?  Components as name_is_valid(), single '/'
  * between them, none at either end, at most PATH_MAX_BYTES.  "" is the root and is valid. */
 bool path_is_valid(const char *path);
+
+/* The same for @length bytes without a terminator; a NUL in them makes them invalid. */
+bool path_bytes_are_valid(const char *path, size_t length);
 
 /* The last component of a valid path; "" for the root. */
 const char *path_last(const char *path);
