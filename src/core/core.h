@@ -107,9 +107,10 @@ struct core_req {
 	/* The core's own. */
 	struct core_op {
 		int kind;
-		int step;             /* what was last waited for, so that a retry can see that it came to nothing */
-		int wake_result;
-		unsigned n_tries;
+		int wake_result;      /* how what it waited for ended */
+		unsigned n_asked;
+		uint64_t asked_id;    /* the node that the provider was last asked about for it */
+		bool listed;          /* a listing was loaded for it */
 		uint64_t node_id;
 		uint64_t handle;
 		uint64_t offset;

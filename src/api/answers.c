@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* What a provider says: placeholders, content, listings, completions. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/convert.h"
+#include "api/instance.h"
+#include "api/result.h"
+#include "core/dir_buffer.h"
+#include "util/name.h"
+
+static prj_result check_path(const char *path)
+{
+	const char *name;
+
+	if (!path || !*path || !path_is_valid(path)) {
+		for (name = path; name && *name; name += strcspn(name, "/"), name += *name == '/')
+			if (strcspn(name, "/") > NAME_MAX_BYTES)
+				return fail(PRJ_ERR_FILENAME_EXCED_RANGE,
+					    "\"%s\" has a name of more than %d bytes", path,
+					    NAME_MAX_BYTES);
+		return fail(PRJ_ERR_INVALID_PARAMETER,
+			    "\"%s\" is no relative path: give names separated by single '/', without "
+			    "\".\", \"..\" or a leading '/'", path ? path : "(null)");
+	}
+	if (!strncmp(path, STORE_PRIVATE, strlen(STORE_PRIVATE)) &&
+	    (path[strlen(STORE_PRIVATE)] == '\0' || path[strlen(STORE_PRIVATE)] == '/'))
+		return fail(PRJ_ERR_INVALID_PARAMETER, "\"%s\" is projfs's own and cannot be projected",
+			    path);
+	return PRJ_OK;
+}
+
+prj_result prj_write_placeholder_info2(prj_instance *instance, const char *destination_file_name,
+				       const struct prj_placeholder_info *info, uint32_t info_size,
+				       const struct prj_extended_info *extended_info)
+{
+	struct converted c;
+	prj_result result;
+	int r;
+
+	if (!instance)
+		return fail(PRJ_ERR_INVALID_PARAMETER, "instance is NULL");
+	result = check_path(destination_file_name);
+	if (result != PRJ_OK)
+		return result;
+	result = convert_placeholder_info(info, info_size, extended_info, &c);
+	if (result == PRJ_OK) {
+		r = core_write_placeholder(instance->core, destination_file_name, &c.rec);
+		if (r == -ENOENT)
+			result = fail(PRJ_ERR_PATH_NOT_FOUND, "\"%s\": its directory is not known yet: "
+				      "write the directory's placeholder first", destination_file_name);
+		else if (r < 0)
+			result = fail_errno(r, "writing the placeholder of \"%s\": %s",
+					    destination_file_name, strerror(-r));
+	}
+	converted_deinit(&c);
+	return result;
+}
+
+prj_result prj_write_placeholder_info(prj_instance *instance, const char *destination_file_name,
+				      const struct prj_placeholder_info *info, uint32_t info_size)
+{
+	return prj_write_placeholder_info2(instance, destination_file_name, info, info_size, NULL);
+}
+
+static prj_result data_result(int r)
+{
+	switch (r) {
+	case 0:
+		return PRJ_OK;
+	case -EBADF:
+		return fail(PRJ_ERR_INVALID_HANDLE,
+			    "no get_file_data command waits for this data stream any more");
+	case -EINVAL:
+		return fail(PRJ_ERR_INVALID_PARAMETER, "the bytes lie beyond the end of the file");
+	case -EBUSY:
+		return fail(PRJ_ERR_VIRTUALIZATION_BUSY, "the source file ended early: it has changed");
+	default:
+		return fail_errno(r, "storing content: %s", strerror(-r));
+	}
+}
+
+prj_result prj_write_file_data(prj_instance *instance, const struct prj_guid *data_stream_id,
+			       const void *buffer, uint64_t byte_offset, uint32_t length)
+{
+	if (!instance || !data_stream_id || !buffer || !length)
+		return fail(PRJ_ERR_INVALID_PARAMETER,
+			    "instance, stream and buffer must not be NULL, and length not 0");
+	return data_result(core_write_data(instance->core, data_stream_id->bytes, buffer, byte_offset,
+					   length));
+}
+
+prj_result prj_write_file_data_from_fd(prj_instance *instance,
+				       const struct prj_guid *data_stream_id, int fd,
+				       uint64_t fd_offset, uint64_t byte_offset, uint64_t length,
+				       uint32_t flags)
+{
+	if (!instance || !data_stream_id || fd < 0 || !length || fd_offset > INT64_MAX ||
+	    flags & ~(uint32_t)PRJ_WRITE_ON_COMPLETION)
+		return fail(PRJ_ERR_INVALID_PARAMETER, "instance and stream must not be NULL, the "
+			    "descriptor must be open, length not 0, flags known");
+	return data_result(core_write_data_from_fd(instance->core, data_stream_id->bytes, fd, fd_offset,
+						   byte_offset, length,
+						   flags & PRJ_WRITE_ON_COMPLETION));
+}
+
+prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *file_name,
+				      const struct prj_file_basic_info *info,
+				      const struct prj_extended_info *extended_info)
+{
+	struct converted c;
+	prj_result result;
+	int r;
+
+	if (!buffer || !file_name)
+		return fail(PRJ_ERR_INVALID_PARAMETER, "buffer and file name must not be NULL");
+	result = convert_basic_info(info, extended_info, &c);
+	if (result == PRJ_OK) {
+		r = dir_buffer_add((struct dir_buffer *)buffer, file_name, &c.rec);
+		if (r == -ENOBUFS)
+			result = PRJ_ERR_INSUFFICIENT_BUFFER; /* in every long listing: no message */
+		else if (r < 0)
+			result = fail_errno(r, "\"%s\" is not a possible name of a file", file_name);
+	}
+	converted_deinit(&c);
+	return result;
+}
+
+prj_result prj_fill_dir_entry_buffer(const char *file_name, const struct prj_file_basic_info *info,
+				     prj_dir_entry_buffer *buffer)
+{
+	return prj_fill_dir_entry_buffer2(buffer, file_name, info, NULL);
+}
+
+prj_result prj_complete_command(prj_instance *instance, int32_t command_id,
+				prj_result completion_result,
+				const struct prj_complete_command_extended_parameters *extended)
+{
+	struct dir_buffer *buffer = NULL;
+	int documented, error, r;
+
+	if (!instance || completion_result == PRJ_ERR_IO_PENDING)
+		return fail(PRJ_ERR_INVALID_PARAMETER,
+			    "instance is NULL, or the result is IO_PENDING, which completes nothing");
+	if (extended) {
+		if (extended->command_type == PRJ_COMPLETE_COMMAND_TYPE_ENUMERATION)
+			buffer = (struct dir_buffer *)extended->u.enumeration.dir_entry_buffer;
+		else if (extended->command_type != PRJ_COMPLETE_COMMAND_TYPE_NOTIFICATION)
+			return fail(PRJ_ERR_INVALID_PARAMETER, "unknown command type %d",
+				    (int)extended->command_type);
+	}
+	error = result_of_callback(completion_result, &documented);
+	if (!documented)
+		core_count_provider_fault(instance->core);
+	r = core_complete(instance->core, command_id, error, buffer);
+	return r < 0 ? fail_errno(r, "command %d is not pended, or it is a listing and was completed "
+				  "without its buffer", command_id) : PRJ_OK;
+}
+
+/* ---- later versions ------------------------------------------------------------------------ */
+
+static prj_result not_yet(const char *function)
+{
+	return fail(PRJ_ERR_NOT_SUPPORTED, "%s is not in this version of projfs", function);
+}
+
+prj_result prj_clear_negative_path_cache(prj_instance *instance, uint32_t *ret_total_entry_number)
+{
+	(void)instance;
+	(void)ret_total_entry_number;
+	return not_yet(__func__);
+}
+
+prj_result prj_update_file_if_needed(prj_instance *instance, const char *destination_file_name,
+				     const struct prj_placeholder_info *info, uint32_t info_size,
+				     uint32_t update_flags, uint32_t *ret_failure_causes)
+{
+	(void)instance;
+	(void)destination_file_name;
+	(void)info;
+	(void)info_size;
+	(void)update_flags;
+	(void)ret_failure_causes;
+	return not_yet(__func__);
+}
+
+prj_result prj_delete_file(prj_instance *instance, const char *destination_file_name,
+			   uint32_t update_flags, uint32_t *ret_failure_causes)
+{
+	(void)instance;
+	(void)destination_file_name;
+	(void)update_flags;
+	(void)ret_failure_causes;
+	return not_yet(__func__);
+}

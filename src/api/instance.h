@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROJFS_API_INSTANCE_H
+#define PROJFS_API_INSTANCE_H
+
+#include <prj/prj.h>
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "control/control.h"
+#include "core/command.h"
+#include "core/core.h"
+#include "fuse/mount.h"
+#include "store/store.h"
+
+struct prj_instance {
+	char root[PATH_MAX]; /* absolute, canonical */
+	struct prj_callbacks callbacks;
+	void *context;
+	uint32_t flags;
+	char *provider_name;
+	char *source;
+	time_t since;
+	struct store *store;
+	struct core *core;
+	struct fuse_mount *mount;
+	struct control_server *control;
+	int stop_request_fd; /* eventfd: somebody asked for a stop through the control socket */
+	int stop_event_fd;   /* epoll over that and the mount's event: what the program polls */
+	atomic_bool reported_undocumented;
+};
+
+/* callbacks.c: what the core calls. */
+extern const struct core_provider api_provider;
+
+/* status.c: the reply to `projfs status`. A new object, or NULL. */
+json_t *instance_status(struct prj_instance *instance, bool usage);
+
+#endif

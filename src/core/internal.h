@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROJFS_CORE_INTERNAL_H
+#define PROJFS_CORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/command.h"
+#include "core/core.h"
+#include "core/disk.h"
+#include "core/node.h"
+#include "core/wait.h"
+#include "util/hash.h"
+
+/* Kinds of requests, in core_req.op.kind. */
+enum op_kind {
+	OP_LOOKUP,
+	OP_GETATTR,
+	OP_READLINK,
+	OP_OPEN,
+	OP_READ,
+	OP_OPENDIR,
+	OP_READDIR,
+	OP_GETXATTR,
+	OP_LISTXATTR,
+	OP_STATE,
+	OP_HYDRATE,
+};
+
+struct counters {
+#define CORE_COUNTER_ATOMIC(name, help) atomic_uint_fast64_t name;
+	CORE_COUNTERS(CORE_COUNTER_ATOMIC)
+#undef CORE_COUNTER_ATOMIC
+};
+
+/* Nodes that providers described unasked. */
+#define CORE_N_KEPT 4096
+
+struct core {
+	struct store *store;
+	struct core_config config;
+	const struct core_kernel *kernel; /* set once, before the first request */
+	void *kernel_context;
+	struct node_table table;
+	struct wait wait;
+	struct commands commands;
+	struct disk disk;
+	struct node *root;
+	pthread_mutex_t kept_lock;
+	struct node *kept[CORE_N_KEPT]; /* a ring; referenced */
+	unsigned next_kept;
+	uint8_t stream_secret[8];
+	uint64_t session_secret;
+	atomic_uint_fast64_t next_handle;
+	atomic_uint_fast64_t next_session;
+	struct counters count;
+	atomic_uint_fast64_t n_open_listings;
+};
+
+#define COUNT(core, what) atomic_fetch_add_explicit(&(core)->count.what, 1, memory_order_relaxed)
+#define COUNT_ADD(core, what, n) \
+	atomic_fetch_add_explicit(&(core)->count.what, (n), memory_order_relaxed)
+
+/* request.c: answer, or run (again). */
+void req_finish(struct core_req *req, int error);
+void req_run(struct core_req *req);
+
+/* The steps of each kind: 0 or a negative errno to answer with, or CORE_PENDING when parked. */
+int op_lookup(struct core *core, struct core_req *req);
+/* Turn what a look-up came to into its answer: an entry, a negative entry, or an error. */
+int op_lookup_answer(struct core *core, struct core_req *req, int r, struct node *node);
+int op_getattr(struct core *core, struct core_req *req);
+int op_readlink(struct core *core, struct core_req *req);
+int op_open(struct core *core, struct core_req *req);
+int op_read(struct core *core, struct core_req *req);
+int op_opendir(struct core *core, struct core_req *req);
+int op_readdir(struct core *core, struct core_req *req);
+int op_getxattr(struct core *core, struct core_req *req);
+int op_listxattr(struct core *core, struct core_req *req);
+int op_state(struct core *core, struct core_req *req);
+int op_hydrate(struct core *core, struct core_req *req);
+
+/* resolve.c */
+
+/*
+ * Find the child @name of the directory @parent: in memory, on disk, or by asking the provider.
+ * 0 and a referenced node in @ret; CORE_PENDING (the request is parked and will be run again);
+ * -ENOENT; or another negative errno.
+ */
+int resolve_child(struct core *core, struct core_req *req, struct node *parent, const char *name,
+		  struct node **ret);
+/* Make sure that the provider has described @node, and recently. 0, CORE_PENDING, or a negative errno. */
+int resolve_fresh(struct core *core, struct core_req *req, struct node *node);
+/* What is on disk by that name: a referenced node. -ENODATA: nothing; -ENOENT: a tombstone. */
+int resolve_local(struct core *core, struct node *parent, const char *name, struct node **ret);
+/* As resolve_fresh(), but what a listing said is enough. */
+int resolve_usable(struct core *core, struct core_req *req, struct node *node);
+/* Make sure that every directory above has been described by the provider: it is about to appear on disk. */
+int resolve_parents(struct core *core, struct core_req *req, struct node *node);
+/* Can an answer about it be given without asking? The caller holds node_lock(). */
+bool node_is_fresh(struct core *core, const struct node *node);
+uint64_t node_valid_ms(struct core *core, const struct node *node);
+/* Fill in an entry answer. The caller holds node_lock(). */
+void node_entry(struct core *core, struct node *node, struct core_entry *ret);
+/* Take the provider's description of @node. Returns 0, or -ESTALE: the node was retired because somebody still
+ * uses the old version, and the name needs a new one. */
+int node_describe(struct core *core, struct node *node, const struct record *rec);
+
+/* Keep a node that nobody uses yet alive for a while: a bounded number, oldest out first. */
+void core_keep(struct core *core, struct node *node);
+
+/* hydrate.c */
+
+struct hydration;
+/* Fetch all of a file: also how the size of one is learned that only its content tells.
+ * 0, CORE_PENDING, or a negative errno. */
+int op_hydrate_node(struct core *core, struct core_req *req, struct node *node);
+/* How much has arrived. */
+uint64_t hydration_bytes(struct hydration *h);
+/* The description of @node changed before anybody saw a byte: what arrives is for nobody. The caller holds
+ * node_lock(); hydration_drop() afterwards, without. */
+struct hydration *hydration_detach(struct node *node);
+void hydration_drop(struct core *core, struct hydration *h);
+struct hydration *hydration_ref(struct hydration *h);
+void hydration_unref(struct core *core, struct hydration *h);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROJFS_CORE_LISTING_H
+#define PROJFS_CORE_LISTING_H
+
+/*
+ * A listing is what one directory holds, loaded by one enumeration session with the provider and merged
+ * with what is on disk: local items win, tombstones hide.  Entries keep their places, so an
+ * offset given to the kernel stays good.
+ *
+ * In a live view each open directory loads its own.  In a stable view the directory's node keeps one for all,
+ * which also answers look-ups.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/dir_buffer.h"
+
+struct core;
+struct core_req;
+struct node;
+struct listing;
+
+/*
+ * A directory in a live view loads the listing for the open @slot; in a stable view @slot is the node's.
+ * 0 and a referenced, complete listing; CORE_PENDING; or a negative errno.
+ */
+int listing_load(struct core *core, struct core_req *req, struct node *dir, struct listing **slot,
+		 struct listing **ret);
+void listing_unref(struct core *core, struct listing *l);
+
+size_t listing_size(const struct listing *l);
+const struct listing_entry *listing_at(const struct listing *l, size_t index);
+/* The record that an entry amounts to. It points into the listing. */
+void listing_entry_record(const struct listing_entry *e, struct record *ret);
+
+/* In a stable view with a loaded listing: the child by that name, referenced. -ENOENT: there is none.
+ * -ENODATA: nothing is known. */
+int listing_find_child(struct core *core, struct node *dir, const char *name, struct node **ret);
+
+/* A node for an entry that only the provider has; it is virtual if it is new. NULL: no memory. */
+struct node *listing_make_node(struct core *core, struct node *dir, const struct listing_entry *e);
+
+#endif

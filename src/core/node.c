@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/* See node.h. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "core/listing.h"
+
+#define BUCKETS_MIN 1024
+
+static size_t id_bucket(const struct node_table *t, uint64_t id)
+{
+	return (size_t)id & (t->n_buckets - 1);
+}
+
+static uint32_t hash_name(const struct node *parent, const char *name)
+{
+	struct hash_key key = *hash_process_key();
+
+	key.k0 ^= parent->id;
+	return (uint32_t)hash_bytes(&key, name, strlen(name));
+}
+
+int node_table_init(struct core *core)
+{
+	struct node_table *t = &core->table;
+
+	pthread_mutex_init(&t->lock, NULL);
+	for (size_t i = 0; i < NODE_N_LOCKS; i++)
+		pthread_mutex_init(&t->node_locks[i], NULL);
+	t->n_buckets = BUCKETS_MIN;
+	t->next_id = CORE_ROOT_ID;
+	t->by_id = calloc(t->n_buckets, sizeof(*t->by_id));
+	t->by_name = calloc(t->n_buckets, sizeof(*t->by_name));
+	return t->by_id && t->by_name ? 0 : -ENOMEM;
+}
+
+void node_lock(struct core *core, const struct node *node)
+{
+	pthread_mutex_lock(&core->table.node_locks[node->id % NODE_N_LOCKS]);
+}
+
+void node_unlock(struct core *core, const struct node *node)
+{
+	pthread_mutex_unlock(&core->table.node_locks[node->id % NODE_N_LOCKS]);
+}
+
+/* Twice the buckets. Without memory for it the chains just get longer. */
+static void grow(struct node_table *t)
+{
+	size_t n = t->n_buckets * 2, old = t->n_buckets;
+	struct node **by_id = calloc(n, sizeof(*by_id));
+	struct node **by_name = calloc(n, sizeof(*by_name));
+
+	if (!by_id || !by_name) {
+		free(by_id);
+		free(by_name);
+		return;
+	}
+	for (size_t i = 0; i < old; i++) {
+		for (struct node *node = t->by_id[i], *next; node; node = next) {
+			next = node->id_next;
+			node->id_next = by_id[node->id & (n - 1)];
+			by_id[node->id & (n - 1)] = node;
+		}
+		for (struct node *node = t->by_name[i], *next; node; node = next) {
+			next = node->name_next;
+			node->name_next = by_name[node->name_hash & (n - 1)];
+			by_name[node->name_hash & (n - 1)] = node;
+		}
+	}
+	free(t->by_id);
+	free(t->by_name);
+	t->by_id = by_id;
+	t->by_name = by_name;
+	t->n_buckets = n;
+}
+
+static struct node *find_locked(struct node_table *t, const struct node *parent, const char *name,
+				uint32_t hash)
+{
+	struct node *node = t->by_name[hash & (t->n_buckets - 1)];
+
+	for (; node; node = node->name_next)
+		if (node->name_hash == hash && node->parent == parent && !strcmp(node->name, name))
+			return node;
+	return NULL;
+}
+
+static void unhash_name(struct node_table *t, struct node *node)
+{
+	struct node **p = &t->by_name[node->name_hash & (t->n_buckets - 1)];
+
+	if (!node->hashed)
+		return;
+	while (*p != node)
+		p = &(*p)->name_next;
+	*p = node->name_next;
+	node->hashed = false;
+}
+
+static void unhash_id(struct node_table *t, struct node *node)
+{
+	struct node **p = &t->by_id[id_bucket(t, node->id)];
+
+	while (*p != node)
+		p = &(*p)->id_next;
+	*p = node->id_next;
+	t->n_nodes--;
+}
+
+struct node *node_get(struct core *core, uint64_t id)
+{
+	struct node_table *t = &core->table;
+	struct node *node;
+
+	pthread_mutex_lock(&t->lock);
+	node = t->by_id[id_bucket(t, id)];
+	while (node && node->id != id)
+		node = node->id_next;
+	if (node)
+		node->n_refs++;
+	pthread_mutex_unlock(&t->lock);
+	return node;
+}
+
+struct node *node_find(struct core *core, const struct node *parent, const char *name)
+{
+	struct node_table *t = &core->table;
+	uint32_t hash = hash_name(parent, name);
+	struct node *node;
+
+	pthread_mutex_lock(&t->lock);
+	node = find_locked(t, parent, name, hash);
+	if (node)
+		node->n_refs++;
+	pthread_mutex_unlock(&t->lock);
+	return node;
+}
+
+struct node *node_ref(struct core *core, struct node *node)
+{
+	pthread_mutex_lock(&core->table.lock);
+	node->n_refs++;
+	pthread_mutex_unlock(&core->table.lock);
+	return node;
+}
+
+static void node_free(struct core *core, struct node *node)
+{
+	if (node->content)
+		content_detach(core, node);
+	if (S_ISDIR(node->mode))
+		listing_unref(core, node->listing);
+	else
+		hydration_unref(core, node->hydration);
+	free(node->rec);
+	free(node->name);
+	free(node);
+}
+
+/* A child holds its parent, so the last reference of a leaf may free a whole chain: loop, do not recurse. */
+void node_unref(struct core *core, struct node *node)
+{
+	struct node_table *t = &core->table;
+
+	while (node) {
+		struct node *parent = node->parent;
+		bool last;
+
+		pthread_mutex_lock(&t->lock);
+		last = --node->n_refs == 0;
+		if (last) {
+			unhash_name(t, node);
+			unhash_id(t, node);
+		}
+		pthread_mutex_unlock(&t->lock);
+		if (!last)
+			return;
+		node_free(core, node);
+		node = parent;
+	}
+}
+
+struct node *node_find_or_new(struct core *core, struct node *parent, const char *name,
+			      bool *ret_new)
+{
+	struct node_table *t = &core->table;
+	uint32_t hash = parent ? hash_name(parent, name) : 0;
+	struct node *fresh = calloc(1, sizeof(*fresh)), *node = NULL;
+	char *copy = strdup(name);
+
+	*ret_new = false;
+	if (!fresh || !copy) {
+		free(fresh);
+		free(copy);
+		return NULL;
+	}
+	pthread_mutex_lock(&t->lock);
+	if (parent)
+		node = find_locked(t, parent, name, hash);
+	if (node) {
+		node->n_refs++;
+	} else {
+		if (t->n_nodes >= t->n_buckets)
+			grow(t);
+		node = steal_ptr(&fresh);
+		*node = (struct node){
+			.id = t->next_id++,
+			.n_refs = 1,
+			.name_hash = hash,
+			.parent = parent,
+			.name = steal_ptr(&copy),
+			.hashed = true,
+		};
+		if (parent)
+			parent->n_refs++;
+		node->id_next = t->by_id[id_bucket(t, node->id)];
+		t->by_id[id_bucket(t, node->id)] = node;
+		node->name_next = t->by_name[hash & (t->n_buckets - 1)];
+		t->by_name[hash & (t->n_buckets - 1)] = node;
+		t->n_nodes++;
+		*ret_new = true;
+	}
+	pthread_mutex_unlock(&t->lock);
+	free(fresh);
+	free(copy);
+	return node;
+}
+
+void node_retire(struct core *core, struct node *node)
+{
+	pthread_mutex_lock(&core->table.lock);
+	unhash_name(&core->table, node);
+	pthread_mutex_unlock(&core->table.lock);
+	node_lock(core, node);
+	node->state = NODE_GONE;
+	node_unlock(core, node);
+}
+
+void node_count_lookup(struct core *core, struct node *node)
+{
+	pthread_mutex_lock(&core->table.lock);
+	if (node->n_lookups++ == 0)
+		node->n_refs++;
+	pthread_mutex_unlock(&core->table.lock);
+}
+
+void node_forget(struct core *core, uint64_t id, uint64_t n_lookups)
+{
+	struct node_table *t = &core->table;
+	struct node *node;
+	bool drop = false;
+
+	pthread_mutex_lock(&t->lock);
+	node = t->by_id[id_bucket(t, id)];
+	while (node && node->id != id)
+		node = node->id_next;
+	/* The root is ours, not the kernel's. */
+	if (node && node->parent && node->n_lookups) {
+		node->n_lookups -= MIN(node->n_lookups, n_lookups);
+		drop = node->n_lookups == 0;
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (drop)
+		node_unref(core, node);
+}
+
+/* Everything still known: the kernel does not send forgets for what it drops at the end. */
+void node_table_deinit(struct core *core)
+{
+	struct node_table *t = &core->table;
+
+	for (size_t i = 0; t->by_id && i < t->n_buckets; i++) {
+		for (struct node *node = t->by_id[i], *next; node; node = next) {
+			next = node->id_next;
+			node_free(core, node);
+		}
+	}
+	free(t->by_id);
+	free(t->by_name);
+	for (size_t i = 0; i < NODE_N_LOCKS; i++)
+		pthread_mutex_destroy(&t->node_locks[i]);
+	pthread_mutex_destroy(&t->lock);
+}
+
+static char *join(const char *dir, size_t dir_size, const char *name)
+{
+	size_t name_size = strlen(name);
+	char *path = malloc(dir_size + name_size + 2);
+
+	if (!path)
+		return NULL;
+	memcpy(path, dir, dir_size);
+	if (dir_size)
+		path[dir_size++] = '/';
+	memcpy(path + dir_size, name, name_size + 1);
+	return path;
+}
+
+char *node_path(struct core *core, const struct node *node)
+{
+	_cleanup_(freep) char *above = NULL;
+
+	if (!node->parent)
+		return strdup("");
+	above = node_path(core, node->parent);
+	return above ? join(above, strlen(above), node->name) : NULL;
+}
+
+char *node_origin(struct core *core, struct node *node)
+{
+	_cleanup_(freep) char *above = NULL;
+	struct record rec;
+
+	if (!node->parent)
+		return strdup("");
+	node_lock(core, node);
+	if (node_get_record(node, &rec) && (rec.fields & RECORD_ORIGIN)) {
+		char *origin = strndup((const char *)rec.origin.data, rec.origin.size);
+
+		node_unlock(core, node);
+		return origin;
+	}
+	node_unlock(core, node);
+	above = node_origin(core, node->parent);
+	return above ? join(above, strlen(above), node->name) : NULL;
+}
+
+bool node_get_record(const struct node *node, struct record *ret)
+{
+	return node->rec && record_decode(node->rec, node->rec_size, ret) == 0;
+}
+
+int node_set_record(struct node *node, const struct record *rec)
+{
+	struct buf b = {0};
+	int r = record_encode(rec, &b);
+
+	if (r < 0) {
+		buf_deinit(&b);
+		return r;
+	}
+	free(node->rec);
+	node->rec = b.data;
+	node->rec_size = (uint32_t)b.size;
+	return 0;
+}
+
+#define DEFAULT_DIR_SIZE 4096
+
+static uint32_t default_mode(const struct record *rec)
+{
+	uint32_t mode = rec->kind == RECORD_DIRECTORY ? 0755 : 0644;
+
+	if (rec->kind == RECORD_SYMLINK)
+		return 0777;
+	if ((rec->fields & RECORD_ATTRIBUTES) && (rec->attributes & 1) &&
+	    rec->kind != RECORD_DIRECTORY)
+		mode &= ~0222u;
+	return mode;
+}
+
+static struct record_time or_time(const struct record *rec, uint32_t field, struct record_time t,
+				  struct record_time otherwise)
+{
+	return rec->fields & field ? t : otherwise;
+}
+
+void node_apply_record(struct core *core, struct node *node, const struct record *rec)
+{
+	uint32_t type = rec->kind == RECORD_DIRECTORY ? S_IFDIR
+		      : rec->kind == RECORD_SYMLINK   ? S_IFLNK : S_IFREG;
+	struct record_time mtime = rec->mtime, ctime, atime;
+	bool owner = (rec->fields & RECORD_OWNER) && core->config.may_chown;
+
+	if (!(rec->fields & RECORD_MTIME)) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		mtime = (struct record_time){.sec = now.tv_sec, .nsec = (uint32_t)now.tv_nsec};
+	}
+	ctime = or_time(rec, RECORD_CTIME, rec->ctime, mtime);
+	atime = or_time(rec, RECORD_ATIME, rec->atime, mtime);
+	node->mode = type | (rec->fields & RECORD_MODE && type != S_IFLNK ? rec->mode : default_mode(rec));
+	node->uid = owner ? rec->uid : core->config.owner_uid;
+	node->gid = owner ? rec->gid : core->config.owner_gid;
+	node->mtime_sec = mtime.sec;
+	node->mtime_nsec = mtime.nsec;
+	node->ctime_sec = ctime.sec;
+	node->ctime_nsec = ctime.nsec;
+	node->atime_sec = atime.sec;
+	node->atime_nsec = atime.nsec;
+	node->flags &= (uint16_t)~NODE_SIZE_UNKNOWN;
+	if (type == S_IFLNK)
+		node->size = rec->target.size;
+	else if (rec->fields & RECORD_SIZE)
+		node->size = rec->size;
+	else if (type == S_IFDIR)
+		node->size = DEFAULT_DIR_SIZE;
+	else
+		node->flags |= NODE_SIZE_UNKNOWN;
+	if (type == S_IFDIR && !node->size)
+		node->size = DEFAULT_DIR_SIZE;
+}
+
+/* What the disk shows, corrected by the record where the disk cannot show it. */
+void node_apply_item(struct core *core, struct node *node, const struct store_item *item)
+{
+	const struct stat *st = &item->st;
+	struct record rec;
+	bool has_rec = item->rec.size && record_decode(item->rec.data, item->rec.size, &rec) == 0;
+
+	if (item->state == STORE_DIRECTORY && has_rec && !(rec.flags & RECORD_FLAG_ADOPTED)) {
+		node_apply_record(core, node, &rec);
+	} else if (item->state == STORE_PLACEHOLDER && has_rec) {
+		node_apply_record(core, node, &rec);
+	} else {
+		node->mode = st->st_mode;
+		node->uid = st->st_uid;
+		node->gid = st->st_gid;
+		node->size = (uint64_t)st->st_size;
+		node->mtime_sec = st->st_mtim.tv_sec;
+		node->mtime_nsec = (uint32_t)st->st_mtim.tv_nsec;
+		node->ctime_sec = st->st_ctim.tv_sec;
+		node->ctime_nsec = (uint32_t)st->st_ctim.tv_nsec;
+		node->atime_sec = st->st_atim.tv_sec;
+		node->atime_nsec = (uint32_t)st->st_atim.tv_nsec;
+	}
+	/* A clean file looks the same before and after its content came. */
+	if (item->state == STORE_HYDRATED && has_rec) {
+		struct record_time mtime = {node->mtime_sec, node->mtime_nsec};
+		struct record_time ctime = or_time(&rec, RECORD_CTIME, rec.ctime, mtime);
+
+		node->ctime_sec = ctime.sec;
+		node->ctime_nsec = ctime.nsec;
+		if ((rec.fields & RECORD_OWNER) && core->config.may_chown) {
+			node->uid = rec.uid;
+			node->gid = rec.gid;
+		}
+		if (rec.fields & RECORD_MODE)
+			node->mode = (node->mode & S_IFMT) | rec.mode;
+	}
+}
+
+bool node_on_disk(const struct node *node)
+{
+	return node->state == NODE_DIRECTORY || node->state == NODE_LOCAL;
+}
+
+bool node_is_projected(const struct node *node)
+{
+	return node->state != NODE_LOCAL && !(node->flags & NODE_OPAQUE);
+}
+
+void node_attr(const struct node *node, struct core_attr *ret)
+{
+	*ret = (struct core_attr){
+		.ino = node->ino,
+		.size = node->size,
+		/* As if it were on disk, so that no tool takes a virtual file for a sparse one. */
+		.blocks = (node->size + 4095) / 4096 * 8,
+		.atime = {.tv_sec = node->atime_sec, .tv_nsec = node->atime_nsec},
+		.mtime = {.tv_sec = node->mtime_sec, .tv_nsec = node->mtime_nsec},
+		.ctime = {.tv_sec = node->ctime_sec, .tv_nsec = node->ctime_nsec},
+		.mode = node->mode,
+		.nlink = 1, /* for a directory: "the number of subdirectories is not known" */
+		.uid = node->uid,
+		.gid = node->gid,
+	};
+	if (S_ISLNK(node->mode))
+		ret->blocks = 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROJFS_CORE_NODE_H
+#define PROJFS_CORE_NODE_H
+
+/*
+ * A node is an item that somebody knows: the kernel (it has looked it up and not forgotten it), a child of
+ * it, or a request in flight.  It lives as long as one of them does.  Two tables find nodes: by id, which the
+ * kernel uses and which is never used again, and by parent and name.
+ *
+ *	NODE_UNKNOWN      being asked for the first time; in the tables so that others wait for the answer
+ *	NODE_VIRTUAL      seen in a listing
+ *	NODE_PLACEHOLDER  described by the provider (rec is set)
+ *	NODE_HYDRATED     a file with its content on disk, still the provider's
+ *	NODE_LOCAL        the user's own: full file, local directory or link
+ *	NODE_DIRECTORY    a placeholder directory that is on disk (the root too)
+ *	NODE_GONE         no longer of that name: replaced, or vanished from the view.  Only in the id table;
+ *	                  who has it open keeps what had arrived
+ *
+ * Locks.  table.lock: both tables, references, lookup counts, ids; for pointer operations only.  Each
+ * node's state is protected by node_lock(), one of a fixed set of mutexes picked by id; no two of them
+ * are ever held together.  parent and name are constant while the node is in the name table.
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "store/record.h"
+#include "store/store.h"
+
+enum node_state {
+	NODE_UNKNOWN,
+	NODE_VIRTUAL,
+	NODE_PLACEHOLDER,
+	NODE_HYDRATED,
+	NODE_LOCAL,
+	NODE_DIRECTORY,
+	NODE_GONE,
+};
+
+enum node_flag {
+	NODE_SERVED = 1 << 0,       /* bytes of an incomplete content were handed out: it may not change any more */
+	NODE_REVALIDATE = 1 << 1,   /* has a record from an earlier instance: ask before answering */
+	NODE_ASK_AGAIN = 1 << 2,    /* the provider said that the version is gone */
+	NODE_DIRTY = 1 << 3,        /* metadata changed locally */
+	NODE_ADOPTED = 1 << 4,      /* directory on disk that the provider may not know */
+	NODE_SIZE_UNKNOWN = 1 << 5, /* a file whose size only its content tells */
+	NODE_OPAQUE = 1 << 6,       /* directory: the provider is not asked about what is in it */
+};
+
+struct node_wait; /* lookup.c: an answer in flight */
+struct hydration;
+struct listing;
+
+struct node {
+	/* table.lock */
+	uint64_t id;
+	struct node *id_next;
+	struct node *name_next;
+	uint64_t n_lookups;
+	uint32_t n_refs;
+	uint32_t name_hash;
+	bool hashed;         /* in the name table */
+	struct node *parent; /* referenced; NULL for the root */
+
+	/* node_lock() */
+	uint8_t state;
+	uint8_t n_restarts;  /* of its hydration, because the version changed */
+	uint16_t flags;
+	uint32_t mode;       /* type and permissions */
+	uint32_t uid, gid;
+	uint32_t mtime_nsec, ctime_nsec, atime_nsec;
+	uint32_t rec_size;
+	int64_t mtime_sec, ctime_sec, atime_sec;
+	uint64_t size;
+	uint64_t ino;
+	uint64_t checked_ms; /* when the provider last said so */
+	uint8_t *rec;        /* encoded record: the provider's word, or from disk */
+	struct node_wait *wait;
+	union {
+		struct listing *listing;     /* directory in a stable view: what it holds */
+		struct hydration *hydration; /* file: content on its way */
+	};
+	struct content *content;
+	char *name;          /* "" for the root */
+};
+
+#define NODE_N_LOCKS 256
+
+struct node_table {
+	pthread_mutex_t lock;
+	struct node **by_id;
+	struct node **by_name;
+	size_t n_buckets; /* a power of two */
+	size_t n_nodes;
+	uint64_t next_id;
+	pthread_mutex_t node_locks[NODE_N_LOCKS];
+};
+
+int node_table_init(struct core *core);
+void node_table_deinit(struct core *core);
+
+void node_lock(struct core *core, const struct node *node);
+void node_unlock(struct core *core, const struct node *node);
+
+struct node *node_get(struct core *core, uint64_t id); /* referenced, or NULL */
+struct node *node_find(struct core *core, const struct node *parent, const char *name);
+struct node *node_ref(struct core *core, struct node *node);
+void node_unref(struct core *core, struct node *node);
+
+/* The node of that name, or a new one in NODE_UNKNOWN. Referenced. NULL: no memory. */
+struct node *node_find_or_new(struct core *core, struct node *parent, const char *name,
+			      bool *ret_new);
+/* Out of the name table; NODE_GONE.  Takes the node's lock. */
+void node_retire(struct core *core, struct node *node);
+
+void node_count_lookup(struct core *core, struct node *node);
+void node_forget(struct core *core, uint64_t id, uint64_t n_lookups);
+
+/* The path from the root, malloc'ed: where it is, and as the provider knows it. NULL: no memory. */
+char *node_path(struct core *core, const struct node *node);
+char *node_origin(struct core *core, struct node *node);
+
+/* Replace what is known of the node.  The caller holds node_lock(). */
+int node_set_record(struct node *node, const struct record *rec);
+bool node_get_record(const struct node *node, struct record *ret); /* points into node->rec */
+/* Set type, attributes and identity from a description by the provider, or from what is on disk. */
+void node_apply_record(struct core *core, struct node *node, const struct record *rec);
+void node_apply_item(struct core *core, struct node *node, const struct store_item *item);
+
+static inline bool node_is_dir(const struct node *node)
+{
+	return S_ISDIR(node->mode);
+}
+
+/* May anything of this directory's content be on disk? */
+bool node_on_disk(const struct node *node);
+/* Is the provider asked about the content of this directory? */
+bool node_is_projected(const struct node *node);
+
+void node_attr(const struct node *node, struct core_attr *ret);
+
+#endif

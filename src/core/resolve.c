@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a name to a node: memory first, then the disk, then a stable view's listing, then the provider.
+ * An answer in flight hangs on its node (struct node_wait), so that everybody who needs the same item waits for one
+ * callback.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "core/listing.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/name.h"
+
+#define ASK_MAX 64 /* callbacks for one request, before we believe that it leads nowhere */
+
+/* Hangs on node->wait while the command is in flight. Protected by the node's lock, but for the references. */
+struct node_wait {
+	struct waitq q;
+	atomic_uint n_refs;
+	struct node *node;
+	struct command *cmd;
+};
+
+static void node_wait_unref(struct core *core, struct node_wait *w)
+{
+	if (atomic_fetch_sub(&w->n_refs, 1) != 1)
+		return;
+	node_unref(core, w->node);
+	command_unref(core, w->cmd);
+	free(w);
+}
+
+static void waitq_ref(struct waitq *q)
+{
+	atomic_fetch_add(&container_of(q, struct node_wait, q)->n_refs, 1);
+}
+
+static void waitq_unref(struct core *core, struct waitq *q)
+{
+	node_wait_unref(core, container_of(q, struct node_wait, q));
+}
+
+/* Nobody waits any more: tell the provider, and let the next one ask anew. */
+static void ask_abandoned(struct core *core, struct waitq *q)
+{
+	struct node_wait *w = container_of(q, struct node_wait, q);
+	struct node *node = w->node;
+	bool mine, unknown;
+
+	node_lock(core, node);
+	pthread_mutex_lock(&core->wait.lock);
+	mine = node->wait == w && list_empty(&q->waiters);
+	pthread_mutex_unlock(&core->wait.lock);
+	if (mine)
+		node->wait = NULL;
+	unknown = node->state == NODE_UNKNOWN;
+	node_unlock(core, node);
+	if (!mine)
+		return;
+	if (unknown)
+		node_retire(core, node);
+	command_cancel(core, w->cmd);
+	node_wait_unref(core, w);
+}
+
+static bool same_version(const struct node *node, const struct record *rec)
+{
+	struct record old;
+
+	if (!node_get_record(node, &old))
+		return false;
+	if (!record_bytes_equal(old.content_id, rec->content_id))
+		return false;
+	/* A provider without ContentIDs: go by what can be seen. */
+	if (!rec->content_id.size)
+		return node->size == rec->size && node->mtime_sec == rec->mtime.sec &&
+		       node->mtime_nsec == rec->mtime.nsec;
+	return true;
+}
+
+static bool same_type(const struct node *node, const struct record *rec)
+{
+	switch (rec->kind) {
+	case RECORD_DIRECTORY:
+		return S_ISDIR(node->mode);
+	case RECORD_SYMLINK:
+		return S_ISLNK(node->mode);
+	default:
+		return S_ISREG(node->mode);
+	}
+}
+
+static void confirm(struct node *node)
+{
+	node->checked_ms = clock_now_ms();
+	node->flags &= (uint16_t) ~(NODE_REVALIDATE | NODE_ASK_AGAIN);
+}
+
+/* The caller holds node_lock(). */
+static int adopt_description(struct core *core, struct node *node, const struct record *rec)
+{
+	int r = node_set_record(node, rec);
+
+	if (r < 0)
+		return r;
+	node_apply_record(core, node, rec);
+	node->state = NODE_PLACEHOLDER;
+	confirm(node);
+	return 0;
+}
+
+/* The path on disk of something that was cached there, out of the way. -EBUSY: something is the user's. */
+static int discard_copy(struct core *core, struct node *node)
+{
+	_cleanup_(freep) char *path = node_path(core, node);
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = store_discard(core->store, path);
+	if (r == 0)
+		COUNT(core, refreshed);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* An item from an earlier instance, and what the provider says now: an update without flags. */
+static int revalidate(struct core *core, struct node *node, const struct record *rec)
+{
+	bool same, type;
+	int r;
+
+	COUNT(core, revalidated);
+	node_lock(core, node);
+	type = same_type(node, rec);
+	same = type && same_version(node, rec);
+	if (same || (node->flags & (NODE_DIRTY | NODE_ADOPTED))) {
+		confirm(node);
+		node_unlock(core, node);
+		return 0;
+	}
+	if (type && node->state == NODE_DIRECTORY) {
+		_cleanup_(freep) char *path = NULL;
+
+		r = node_set_record(node, rec);
+		if (r == 0)
+			node_apply_record(core, node, rec);
+		confirm(node);
+		node_unlock(core, node);
+		path = node_path(core, node);
+		return r < 0 ? r : path ? store_update_dir(core->store, path, rec) : -ENOMEM;
+	}
+	node_unlock(core, node);
+
+	r = discard_copy(core, node);
+	if (r < 0 && r != -EBUSY)
+		return r;
+	if (r == 0 && !type)
+		return -ESTALE;
+	node_lock(core, node);
+	if (r == 0)
+		r = adopt_description(core, node, rec);
+	else
+		confirm(node); /* local items below: they win */
+	node_unlock(core, node);
+	return r == -EBUSY ? 0 : r;
+}
+
+int node_describe(struct core *core, struct node *node, const struct record *rec)
+{
+	struct hydration *outdated = NULL;
+	bool replace = false, fresh_attr = false;
+	int r = 0;
+
+	node_lock(core, node);
+	switch (node->state) {
+	case NODE_UNKNOWN:
+		r = adopt_description(core, node, rec);
+		break;
+	case NODE_VIRTUAL:
+	case NODE_PLACEHOLDER:
+		if (!same_type(node, rec)) {
+			replace = true;
+		} else if (node->state == NODE_PLACEHOLDER && same_version(node, rec)) {
+			confirm(node);
+		} else if (node->flags & NODE_SERVED) {
+			replace = true;
+		} else {
+			if (S_ISREG(node->mode))
+				outdated = hydration_detach(node);
+			fresh_attr = node->state == NODE_PLACEHOLDER;
+			r = adopt_description(core, node, rec);
+		}
+		break;
+	case NODE_HYDRATED:
+	case NODE_DIRECTORY:
+		if (node->flags & NODE_REVALIDATE) {
+			node_unlock(core, node);
+			r = revalidate(core, node, rec);
+			replace = r == -ESTALE;
+			node_lock(core, node);
+		}
+		break;
+	case NODE_LOCAL:
+	case NODE_GONE:
+		break;
+	}
+	node_unlock(core, node);
+	if (outdated)
+		hydration_drop(core, outdated);
+	if (fresh_attr)
+		core->kernel->inval_node(core->kernel_context, node->id, false);
+	if (replace) {
+		node_retire(core, node);
+		core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
+		return -ESTALE;
+	}
+	return r;
+}
+
+/* The old node is somebody's open file; the name gets a new one. */
+static int describe_replacement(struct core *core, struct node *old, const struct record *rec)
+{
+	bool is_new;
+	struct node *node = node_find_or_new(core, old->parent, old->name, &is_new);
+	int r;
+
+	if (!node)
+		return -ENOMEM;
+	node_lock(core, node);
+	if (is_new)
+		node->ino = old->ino;
+	node_unlock(core, node);
+	r = node_describe(core, node, rec);
+	/* Nobody else holds it yet: the waiters find it when they run again, which is before this returns
+	 * only if it outlives us. */
+	if (is_new)
+		core_keep(core, node);
+	node_unref(core, node);
+	return r == -ESTALE ? 0 : r;
+}
+
+/* The provider does not have it (any more). */
+static int vanished(struct core *core, struct node *node)
+{
+	bool on_disk, adopted;
+
+	node_lock(core, node);
+	on_disk = node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY;
+	adopted = node->flags & NODE_ADOPTED;
+	node_unlock(core, node);
+	if (on_disk) {
+		int r = adopted ? -EBUSY : discard_copy(core, node);
+
+		if (r < 0) {
+			node_lock(core, node);
+			confirm(node);
+			node_unlock(core, node);
+			return r == -EBUSY ? 0 : r;
+		}
+	}
+	node_retire(core, node);
+	core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
+	return -ENOENT;
+}
+
+static void ask_finished(struct core *core, struct command *cmd, int error)
+{
+	struct node *node = cmd->node;
+	_cleanup_(freep) uint8_t *answer = NULL;
+	struct node_wait *w;
+	struct record rec;
+	size_t size;
+	bool unknown;
+
+	node_lock(core, node);
+	answer = steal_ptr(&cmd->answer);
+	size = cmd->answer_size;
+	node_unlock(core, node);
+
+	if (error == 0 && (!answer || record_decode(answer, size, &rec) < 0)) {
+		log_warning("get_placeholder_info of \"%s\" returned success without prj_write_placeholder_info(): "
+			    "reported as EIO", cmd->path);
+		COUNT(core, provider_faults);
+		error = -EIO;
+	}
+	if (error == 0) {
+		error = node_describe(core, node, &rec);
+		if (error == -ESTALE)
+			error = describe_replacement(core, node, &rec);
+	} else if (error == -ENOENT) {
+		error = vanished(core, node);
+	}
+
+	node_lock(core, node);
+	unknown = node->state == NODE_UNKNOWN;
+	w = node->wait && node->wait->cmd == cmd ? node->wait : NULL;
+	if (w)
+		node->wait = NULL;
+	node_unlock(core, node);
+	if (!w)
+		return; /* abandoned */
+	if (unknown)
+		node_retire(core, node);
+	wait_wake(core, &w->q, error);
+	node_wait_unref(core, w);
+}
+
+static struct node_wait *node_wait_new(struct core *core, struct core_req *req, struct node *node)
+{
+	struct node_wait *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	waitq_init(&w->q);
+	w->q.abandoned = ask_abandoned;
+	w->q.ref = waitq_ref;
+	w->q.unref = waitq_unref;
+	w->n_refs = 1;
+	w->node = node_ref(core, node);
+	w->cmd = command_new(core, COMMAND_PLACEHOLDER, node);
+	if (!w->cmd) {
+		node_wait_unref(core, w);
+		return NULL;
+	}
+	w->cmd->finished = ask_finished;
+	w->cmd->pid = req->pid;
+	w->cmd->uid = req->uid;
+	return w;
+}
+
+/* Ask the provider about @node, or join those who wait for its answer. */
+static int ask(struct core *core, struct core_req *req, struct node *node)
+{
+	struct node_wait *fresh;
+	int r;
+
+	if (++req->op.n_asked > ASK_MAX)
+		return -EIO;
+	fresh = node_wait_new(core, req, node);
+	if (!fresh)
+		return -ENOMEM;
+	req->op.asked_id = node->id;
+	node_lock(core, node);
+	if (!node->wait) {
+		r = command_submit(core, fresh->cmd);
+		if (r < 0) {
+			node_unlock(core, node);
+			node_wait_unref(core, fresh);
+			return r == -EBUSY ? -EIO : r;
+		}
+		node->wait = steal_ptr(&fresh);
+	}
+	r = wait_park(core, &node->wait->q, req);
+	node_unlock(core, node);
+	if (fresh)
+		node_wait_unref(core, fresh);
+	return r;
+}
+
+bool node_is_fresh(struct core *core, const struct node *node)
+{
+	if (node->flags & (NODE_REVALIDATE | NODE_ASK_AGAIN))
+		return node->state == NODE_GONE;
+	switch (node->state) {
+	case NODE_UNKNOWN:
+		return false;
+	case NODE_VIRTUAL:
+		if (node->flags & NODE_SIZE_UNKNOWN)
+			return false;
+		/* fall through */
+	case NODE_PLACEHOLDER:
+		return core->config.stable_view ||
+		       clock_now_ms() - node->checked_ms < core->config.placeholder_timeout_ms;
+	default:
+		return true;
+	}
+}
+
+uint64_t node_valid_ms(struct core *core, const struct node *node)
+{
+	uint64_t age;
+
+	if (core->config.stable_view)
+		return CORE_FOREVER;
+	switch (node->state) {
+	case NODE_HYDRATED:
+	case NODE_LOCAL:
+	case NODE_DIRECTORY:
+		return CORE_FOREVER;
+	default:
+		age = clock_now_ms() - node->checked_ms;
+		return age < core->config.placeholder_timeout_ms
+			       ? core->config.placeholder_timeout_ms - age : 0;
+	}
+}
+
+void node_entry(struct core *core, struct node *node, struct core_entry *ret)
+{
+	ret->node_id = node->id;
+	ret->entry_valid_ms = node_valid_ms(core, node);
+	ret->attr_valid_ms = ret->entry_valid_ms;
+	node_attr(node, &ret->attr);
+}
+
+int resolve_fresh(struct core *core, struct core_req *req, struct node *node)
+{
+	bool good;
+
+	node_lock(core, node);
+	/* ASK_AGAIN outdates the answer that this very request may have got before. */
+	good = node->state != NODE_VIRTUAL && node->state != NODE_UNKNOWN &&
+	       (node_is_fresh(core, node) ||
+		(req->op.asked_id == node->id && !(node->flags & NODE_ASK_AGAIN)));
+	node_unlock(core, node);
+	return good ? 0 : ask(core, req, node);
+}
+
+int resolve_usable(struct core *core, struct core_req *req, struct node *node)
+{
+	bool good, size_unknown;
+
+	node_lock(core, node);
+	good = node_is_fresh(core, node) ||
+	       (req->op.asked_id == node->id && node->state != NODE_UNKNOWN);
+	size_unknown = node->state == NODE_PLACEHOLDER && (node->flags & NODE_SIZE_UNKNOWN);
+	node_unlock(core, node);
+	if (!good)
+		return ask(core, req, node);
+	return size_unknown ? op_hydrate_node(core, req, node) : 0;
+}
+
+int resolve_parents(struct core *core, struct core_req *req, struct node *node)
+{
+	for (struct node *dir = node->parent; dir; dir = dir->parent) {
+		bool described;
+
+		node_lock(core, dir);
+		described = dir->state != NODE_VIRTUAL && dir->state != NODE_UNKNOWN;
+		node_unlock(core, dir);
+		if (!described) {
+			int r = ask(core, req, dir);
+
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static void node_init_from_item(struct core *core, struct node *node, const struct store_item *item,
+				uint64_t ino)
+{
+	struct record rec;
+	bool has_rec = item->rec.size && record_decode(item->rec.data, item->rec.size, &rec) == 0;
+
+	node->ino = item->state == STORE_LOCAL ? item->st.st_ino : ino;
+	switch (item->state) {
+	case STORE_HYDRATED:
+		node->state = NODE_HYDRATED;
+		break;
+	case STORE_DIRECTORY:
+		node->state = NODE_DIRECTORY;
+		break;
+	case STORE_PLACEHOLDER:
+		node->state = NODE_PLACEHOLDER;
+		break;
+	default:
+		node->state = NODE_LOCAL;
+		break;
+	}
+	if (has_rec && item->state != STORE_LOCAL) {
+		(void)node_set_record(node, &rec);
+		if (rec.flags & RECORD_FLAG_DIRTY)
+			node->flags |= NODE_DIRTY;
+		if (rec.flags & RECORD_FLAG_ADOPTED)
+			node->flags |= NODE_ADOPTED;
+		if (rec.flags & RECORD_FLAG_OPAQUE)
+			node->flags |= NODE_OPAQUE;
+		if (core->config.revalidate)
+			node->flags |= NODE_REVALIDATE;
+	}
+	if (item->meta_differs)
+		node->flags |= NODE_DIRTY;
+	node_apply_item(core, node, item);
+}
+
+int resolve_local(struct core *core, struct node *parent, const char *name, struct node **ret)
+{
+	_cleanup_(freep) char *dir = NULL, *path = NULL;
+	struct store_item item = {0};
+	struct node *node;
+	bool is_new, on_disk;
+	int r;
+
+	node_lock(core, parent);
+	on_disk = node_on_disk(parent);
+	node_unlock(core, parent);
+	if (!on_disk)
+		return -ENODATA;
+	dir = node_path(core, parent);
+	if (!dir || asprintf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
+		return -ENOMEM;
+	r = store_lookup(core->store, path, &item);
+	if (r < 0)
+		return r;
+	switch (item.state) {
+	case STORE_NONE:
+		r = -ENODATA;
+		break;
+	case STORE_TOMBSTONE:
+		r = -ENOENT;
+		break;
+	case STORE_DAMAGED:
+		log_error("look-up of \"%s\": its record on disk is damaged or of a newer projfs; "
+			  "the item is reported as EIO and left alone", path);
+		r = -EIO;
+		break;
+	default:
+		node = node_find_or_new(core, parent, name, &is_new);
+		if (!node) {
+			r = -ENOMEM;
+			break;
+		}
+		node_lock(core, node);
+		if (is_new)
+			node_init_from_item(core, node, &item, store_identity(core->store, path, 0));
+		node_unlock(core, node);
+		*ret = node;
+		break;
+	}
+	store_item_deinit(&item);
+	return r;
+}
+
+static int find_or_make_unknown(struct core *core, struct node *parent, const char *name,
+				struct node **ret)
+{
+	_cleanup_(freep) char *origin = NULL;
+	bool is_new;
+	struct node *node = node_find_or_new(core, parent, name, &is_new);
+
+	if (!node)
+		return -ENOMEM;
+	if (is_new) {
+		origin = node_origin(core, node);
+		if (!origin) {
+			node_unref(core, node);
+			return -ENOMEM;
+		}
+		node_lock(core, node);
+		node->ino = store_identity(core->store, origin, 0);
+		node_unlock(core, node);
+	}
+	*ret = node;
+	return 0;
+}
+
+int resolve_child(struct core *core, struct core_req *req, struct node *parent, const char *name,
+		  struct node **ret)
+{
+	struct node *child;
+	bool projected;
+	int r;
+
+	if (!name_is_valid(name, strlen(name)))
+		return strlen(name) > NAME_MAX_BYTES ? -ENAMETOOLONG : -ENOENT;
+	if (!node_is_dir(parent))
+		return -ENOTDIR;
+	if (!parent->parent && !strcmp(name, STORE_PRIVATE))
+		return -ENOENT;
+	child = node_find(core, parent, name);
+	if (!child) {
+		r = resolve_local(core, parent, name, &child);
+		if (r < 0 && r != -ENODATA)
+			return r;
+	}
+	if (!child) {
+		node_lock(core, parent);
+		projected = node_is_projected(parent) && parent->state != NODE_GONE;
+		node_unlock(core, parent);
+		if (!projected)
+			return -ENOENT;
+		r = listing_find_child(core, parent, name, &child);
+		if (r < 0 && r != -ENODATA)
+			return r;
+	}
+	if (!child) {
+		r = find_or_make_unknown(core, parent, name, &child);
+		if (r < 0)
+			return r;
+	}
+	r = resolve_usable(core, req, child);
+	if (r != 0)
+		node_unref(core, child);
+	else
+		*ret = child;
+	return r;
+}
