@@ -5,8 +5,8 @@
  * the field bits, which is the order on disk.  A field of several rows (an owner is two numbers) is
  * there with all of them or not at all.  A new field is a new row.
  *
- * A record has exactly one encoding: varints are shortest, ids have no trailing zeros, no byte is left
- * over.  What decodes therefore encodes to the same bytes, which the fuzz test holds us to.
+ * A record has exactly one encoding: varints are shortest, ids have no trailing zeros, no byte is
+ * left over.  What decodes therefore encodes to the same bytes, which the fuzz test holds us to.
  */
 
 #include "store/record.h"

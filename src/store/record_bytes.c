@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The byte strings inside a record: ids, which may come padded with zeros as the fixed arrays of the
- * Windows interface are, and packed extended attributes.
+ * The byte strings inside a record: ids, which may come padded with zeros as the fixed arrays of
+ * the Windows interface are, and packed extended attributes.
  */
 
 #include <string.h>

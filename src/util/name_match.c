@@ -5,8 +5,9 @@
  *
  * We keep the set of all places in the name that the part of the pattern read so far can have
  * reached: place i lies before unit i, place `length` after the last.  Each pattern character turns
- * the set into the next one, a star being "everything from the first place on", so time is bounded by
- * name times pattern, and memory by the name alone.  The name matches if its end is in the last set.
+ * the set into the next one, a star being "everything from the first place on", so time is bounded
+ * by name times pattern, and memory by the name alone.  The name matches if its end is in the last
+ * set.
  *
  * The characters that DOS left behind look at the name's dots: `<` does not run past the final dot
  * from before it, `>` stays where it is at a dot or at the end, `"` stays at the end only.
@@ -80,10 +81,16 @@ static size_t set_next(const struct subject *s, const struct place_set *set, siz
 	return word * BITS_PER_WORD + (size_t)__builtin_ctzll(bits);
 }
 
+/* Empty if @first is beyond @last. */
 static void set_add_range(struct place_set *set, size_t first, size_t last)
 {
-	for (size_t place = first; place <= last; place++)
-		set_add(set, place);
+	while (first <= last) {
+		size_t bit = first % BITS_PER_WORD;
+		size_t n = MIN(BITS_PER_WORD - bit, last - first + 1);
+
+		set->words[first / BITS_PER_WORD] |= UINT64_MAX >> (BITS_PER_WORD - n) << bit;
+		first += n;
+	}
 }
 
 /* `*` and `<` */
@@ -99,9 +106,9 @@ static void match_star(const struct subject *s, const struct place_set *from, bo
 	set_add_range(to, first, s->length);
 }
 
-/* Every pattern character that takes one unit or none. @all_dos_qm: only `>` follow, if any. */
+/* Every pattern character that takes one unit or none. */
 static void match_one(const struct subject *s, const struct place_set *from, uint16_t unit,
-                      bool all_dos_qm, struct place_set *to)
+                      struct place_set *to)
 {
 	for (size_t i = set_next(s, from, 0); i <= s->length; i = set_next(s, from, i + 1)) {
 		bool at_end = i == s->length;
@@ -114,8 +121,9 @@ static void match_one(const struct subject *s, const struct place_set *from, uin
 			break;
 		case '>':
 			set_add(to, at_end || at_dot ? i : i + 1);
-			/* a quirk to keep: at the end of a pattern they swallow one trailing dot */
-			if (at_dot && all_dos_qm && i + 1 == s->length)
+			/* a quirk to keep: those that end a pattern may swallow one trailing dot
+			 * (so may others, but what else can match nothing would take it anyway) */
+			if (at_dot && i + 1 == s->length)
 				set_add(to, s->length);
 			break;
 		case '"':
@@ -129,20 +137,9 @@ static void match_one(const struct subject *s, const struct place_set *from, uin
 	}
 }
 
-/* Where the run of `>` begins that ends the pattern; its end if there is none. */
-static const uint8_t *trailing_dos_qm(const char *pattern)
-{
-	const char *p = pattern + strlen(pattern);
-
-	while (p > pattern && p[-1] == '>')
-		p--;
-	return (const uint8_t *)p;
-}
-
 static bool subject_matches(const struct subject *s, const char *pattern)
 {
 	struct utf16_reader reader = utf16_read(pattern);
-	const uint8_t *tail = trailing_dos_qm(pattern);
 	struct place_set sets[2];
 	struct place_set *from = &sets[0], *to = &sets[1];
 	size_t set_size = n_words(s) * sizeof(uint64_t);
@@ -152,7 +149,6 @@ static bool subject_matches(const struct subject *s, const char *pattern)
 	set_add(from, 0);
 
 	for (;;) {
-		bool all_dos_qm = reader.next >= tail;
 		struct place_set *swap = from;
 
 		unit = utf16_next(&reader);
@@ -163,7 +159,7 @@ static bool subject_matches(const struct subject *s, const char *pattern)
 		if (unit == '*' || unit == '<')
 			match_star(s, from, unit == '<', to);
 		else
-			match_one(s, from, utf16_to_upper((uint16_t)unit), all_dos_qm, to);
+			match_one(s, from, utf16_to_upper((uint16_t)unit), to);
 		if (set_next(s, to, 0) > s->length)
 			return false;
 		from = to;

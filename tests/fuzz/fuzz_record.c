@@ -5,8 +5,8 @@
  *
  *	fuzz_record [SEED [ITERATIONS]]
  *
- * A failure prints the seed and the iteration, and the same seed fails there again.  Run it under AddressSanitizer: every
- * input lies in an allocation of its exact size.
+ * A failure prints the seed and the iteration, and the same seed fails there again.
+ * Run it under AddressSanitizer: every input lies in an allocation of its exact size.
  */
 
 #include <errno.h>
@@ -115,9 +115,9 @@ static struct record_bytes any_xattrs(struct pool *pool)
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t value = next_random();
+		const char *name = value & 1 ? "user.a" : "security.capability";
 
-		record_xattr_pack(&packed, below(2) ? "user.a" : "security.capability", &value,
-		                  below(sizeof(value) + 1));
+		record_xattr_pack(&packed, name, &value, below(sizeof(value) + 1));
 	}
 	CHECK(!packed.failed);
 	if (packed.size > 0)
@@ -134,7 +134,7 @@ static struct record_time any_time(void)
 	return (struct record_time){nsec & 1 ? sec : ~sec, nsec};
 }
 
-/* One statement a field: the order in which an initializer is evaluated is the compiler's choice. */
+/* One statement a field: the order in which an initializer is evaluated is the compiler's. */
 static void any_record(struct pool *pool, struct record *ret)
 {
 	pool->used = 0;
