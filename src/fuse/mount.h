@@ -5,13 +5,16 @@
 /*
  * A FUSE mount over a virtualization root, serving one core.
  *
- *	mount.c      mounting (mount(2) or fusermount3), detaching, finding mounts in mountinfo
- *	session.c    INIT negotiation, request threads, stop
- *	transport.h  how requests come and replies go: /dev/fuse with cloned descriptors (devfuse.c)
- *	dispatch.c   kernel request -> core request
- *	reply.c      core answer -> kernel reply
- *	notify.c     cache invalidation, never from a request thread
- *	helper.c     starts the helper process that outlives us; helper_main.c is that program
+ *	mount.c        start, detach, stop: the order of things
+ *	attach.c       mount(2) and umount2(2), or fusermount.c where we may not
+ *	mountinfo.c    what is mounted, learned without touching it
+ *	negotiate.c    INIT: what the kernel offers and what we use of it
+ *	session.c      the handshake and the request threads
+ *	transport.h    how requests come and replies go: /dev/fuse with cloned descriptors (devfuse.c)
+ *	dispatch.c     kernel request -> core request; xattr.c: attributes that never reach the core
+ *	reply.c        core answer -> kernel reply; read.c: the one kind that may wait for the disk
+ *	notify.c       cache invalidation, never from a request thread
+ *	helper.c       starts the helper process that outlives us; helper_main.c is that program
  */
 
 #include <stdbool.h>
