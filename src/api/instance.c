@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/result.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/macros.h"
 
@@ -23,6 +25,8 @@
 #define SMALL_FILE_BYTES (1024 * 1024)
 #define SMALL_FILE_BYTES_MAX (1024u * 1024 * 1024) /* one callback must be able to deliver it */
 #define THREADS_MAX 1024
+#define LOCK_POLL_MS 2
+#define LOCK_WAIT_MS 5000
 #define BINDING_BLOB "source" /* which provider and source a root belongs to */
 
 /* ---- marking -------------------------------------------------------------------------------- */
@@ -190,10 +194,26 @@ static prj_result find_root(const char *root_path, char *ret_root)
 	return PRJ_OK;
 }
 
+/*
+ * Nothing is mounted at the root (find_root() has looked), so whoever holds its lock is an instance that ends: its
+ * mount is gone already, and the lock will be in a moment.
+ */
+static int wait_for_store(struct prj_instance *instance, struct errmsg *err)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000};
+	uint64_t deadline = clock_now_ms() + LOCK_WAIT_MS;
+	int r;
+
+	while ((r = store_open(instance->root, &instance->store, err)) == -EBUSY &&
+	       clock_now_ms() < deadline)
+		(void)nanosleep(&pause, NULL);
+	return r;
+}
+
 static prj_result open_store(struct prj_instance *instance)
 {
 	struct errmsg err = {0};
-	int r = store_open(instance->root, &instance->store, &err);
+	int r = wait_for_store(instance, &err);
 
 	switch (r) {
 	case 0:
@@ -344,6 +364,7 @@ prj_result prj_start_virtualizing(const char *root_path, const struct prj_callba
 {
 	struct prj_start_options taken;
 	struct prj_instance *instance;
+	sigset_t all, former;
 	prj_result result;
 
 	if (!ret_instance)
@@ -359,8 +380,12 @@ prj_result prj_start_virtualizing(const char *root_path, const struct prj_callba
 		result = take_options(options, &taken);
 	if (result == PRJ_OK)
 		result = find_root(root_path, instance->root);
+	/* Threads inherit the mask: signals are the business of the program's own threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &former);
 	if (result == PRJ_OK)
 		result = start(instance, &taken);
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
 	if (result != PRJ_OK) {
 		prj_stop_virtualizing(instance);
 		return result;

@@ -82,7 +82,7 @@ json_t *instance_status(struct prj_instance *instance, bool usage)
 	json_t *status;
 
 	log_ring_for_each(add_message, messages);
-	status = json_pack("{ss s? s? si sI ss so so so so}",
+	status = json_pack("{ss ss? ss? si sI ss so so so so}",
 			   "root", instance->root,
 			   "provider", instance->provider_name,
 			   "source", instance->source,

@@ -162,7 +162,8 @@ int content_fd(const struct content *c); /* borrowed */
 struct content *content_ref(struct content *c);
 struct content *content_unref(struct content *c);
 
-/* Run @job on a disk thread: for cold reads.  Never runs it on the calling thread. */
+/* Run @job on a disk thread: for cold reads.  Never runs it on the calling thread; always runs it if it
+ * returns 0.  -ENOMEM, -ENOTCONN after core_stop(). */
 int core_run_on_disk_thread(struct core *core, void (*job)(void *arg), void *arg);
 
 /* ---- to the kernel ------------------------------------------------------------------------ */

@@ -50,6 +50,11 @@ int core_run_on_disk_thread(struct core *core, void (*run)(void *arg), void *arg
 		return -ENOMEM;
 	*job = (struct job){.run = run, .arg = arg};
 	pthread_mutex_lock(&d->lock);
+	if (d->quit) {
+		pthread_mutex_unlock(&d->lock);
+		free(job);
+		return -ENOTCONN;
+	}
 	list_append(&d->jobs, &job->link);
 	pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);

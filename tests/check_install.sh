@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Install into a temporary prefix and use it as a newcomer would: outside of the source tree, without the environment
+# variables of the tests, as root and as an ordinary user.
+#	tests/check_install.sh BUILD_ROOT
+set -euo pipefail
+unset PROJFS_HELPER PROJFS_PROVIDER_PATH
+here=$PWD
+work=$(mktemp -d)
+chmod 755 "$work"
+prefix=$work/prefix
+# A program's own prefix may be asked for anything, so nothing may come from the build tree.
+PROJFS_BUILD_ROOT=$1 ./dev install "$prefix" >/dev/null
+projfs=$prefix/bin/projfs
+
+finish() {
+	awk '$3 == "fuse.projfs" {print $2}' /proc/self/mounts | grep "^$work/" | xargs -r -n 1 umount -l || true
+	cd "$here" && rm -rf "$work"
+}
+trap finish EXIT
+cd "$work"
+
+fail() { echo "check_install: $*" >&2; exit 1; }
+
+for page in projfs.1 projfs-mount.1 projfs-umount.1 projfs-status.1 projfs-state.1 projfs-ls.1 projfs-hydrate.1 \
+	projfs-sync.1 projfs-doctor.1 projfs-dir.7; do
+	find "$prefix" -name "$page" | grep -q . || fail "no manual page $page"
+done
+find "$prefix" -path '*bash-completion*' -name projfs | grep -q . || fail "no completion"
+! grep -rIl "$here" "$prefix" --include='*.pc' --include='*.h' || fail "the source tree's path was installed"
+
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+[ -f "$(pkg-config --variable=providerdir projfs)/dir.so" ] || fail "pkg-config's providerdir has no dir.so"
+
+# Programs and providers build against what was installed.
+for example in hello_program; do
+	cc -o "$example" "$here/examples/$example.c" "$here/examples/tree.c" $(pkg-config --cflags --libs projfs) \
+		-Wl,-rpath,"$prefix/lib"
+done
+mkdir -p providers
+cc -shared -fPIC -o providers/hello_provider.so "$here/examples/hello_provider.c" "$here/examples/tree.c" \
+	$(pkg-config --cflags --libs projfs)
+[ "$(wc -l <"$here/examples/hello_program.c")" -lt 150 ] || fail "an example has grown beyond 150 lines"
+
+use() {
+	mkdir -p "$1/source/sub" "$1/root" "$1/hello" "$1/program"
+	echo content >"$1/source/sub/file"
+	"$projfs" mount "dir:$1/source" "$1/root"
+	diff -r "$1/source" "$1/root"
+	[ "$("$projfs" state "$1/root/sub/file" | cut -d' ' -f1)" = hydrated ] || fail "not hydrated"
+	"$projfs" status "$1/root" | grep -q "$1/root" || fail "no status"
+	"$projfs" ls --state "$1/root" >/dev/null
+	"$projfs" hydrate -R --quiet "$1/root"
+	"$projfs" sync "$1/root"
+	"$projfs" umount "$1/root" 2>/dev/null
+	cmp "$1/source/sub/file" "$1/root/sub/file"
+	PROJFS_PROVIDER_PATH=$work/providers "$projfs" mount hello_provider:world "$1/hello"
+	find "$1/hello" -type f -exec cat {} + | grep -q . || fail "the hello provider shows nothing"
+	"$projfs" umount --quiet "$1/hello"
+	"$work/hello_program" "$1/program" >"$1/ready" &
+	program=$!
+	while ! grep -q ready "$1/ready"; do kill -0 $program; done
+	grep -q Hello "$1/program/hello.txt" || fail "the example program shows nothing"
+	kill -INT $program
+	wait $program
+	"$projfs" doctor >/dev/null || true
+}
+export -f use fail
+export projfs work
+
+mkdir as-root as-user
+use "$work/as-root"
+if [ "$(id -u)" = 0 ]; then
+	chown 65534:65534 as-user
+	mkdir run && chown 65534:65534 run && chmod 700 run
+	setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$work/as-user" XDG_RUNTIME_DIR="$work/run" \
+		bash -euo pipefail -c "use '$work/as-user'"
+fi
+echo "installed, built against, and used"

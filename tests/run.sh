@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# All tests, from cheap to expensive.  Ends with the line "N passed, N failed".
+#	tests/run.sh BUILD_ROOT [--full]
+set -uo pipefail
+cd "$(dirname "$0")/.."
+BUILD=$1
+FULL=${2:-}
+JOBS=$(nproc)
+passed=0
+failed=0
+mkdir -p "$BUILD"
+
+say() { printf '\n== %s\n' "$*"; }
+
+# one NAME COMMAND...: one check that counts as one test
+one() {
+	local name=$1
+	shift
+	if "$@" >"$BUILD/last.log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok    $name"
+	else
+		failed=$((failed + 1))
+		echo "FAIL  $name"
+		tail -n 60 "$BUILD/last.log"
+	fi
+}
+
+# Debug builds into directories of their own; configured once.
+build() {
+	local dir=$1
+	shift
+	[ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" || return
+	ninja -j "$JOBS" -C "$dir"
+}
+
+# meson_tests DIR NAME [ARG...]: counts what meson reports
+meson_tests() {
+	local dir=$1 name=$2 ok bad
+	shift 2
+	say "$name"
+	meson test -C "$dir" --no-rebuild --print-errorlogs "$@" 2>&1 | tee "$BUILD/last.log" |
+		grep -E '^ *[0-9]+/[0-9]+|^(stdout|stderr)|Assert|ERROR|FAIL' || true
+	ok=$(sed -n 's/^Ok: *//p' "$BUILD/last.log" | tail -n 1)
+	bad=$(awk '/^(Fail|Timeout|Unexpected Pass):/ {n += $NF} END {print n + 0}' "$BUILD/last.log")
+	[ -n "$ok" ] || { ok=0; bad=1; tail -n 40 "$BUILD/last.log"; }
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+}
+
+# pytest_run NAME COMMAND...: counts what pytest reports
+pytest_run() {
+	local name=$1 summary n
+	shift
+	say "$name"
+	"$@" 2>&1 | tee "$BUILD/last.log" | tail -n 120
+	summary=$(grep -E '^=+ .*(passed|failed|error).* =+$|^[0-9]+ (passed|failed).* in ' "$BUILD/last.log" | tail -n 1)
+	n=$(grep -oE '[0-9]+ passed' <<<"$summary" | grep -oE '[0-9]+')
+	passed=$((passed + ${n:-0}))
+	n=$(grep -oE '[0-9]+ (failed|error)' <<<"$summary" | awk '{s += $1} END {print s + 0}')
+	[ -n "$summary" ] || n=1
+	failed=$((failed + ${n:-0}))
+}
+
+say "the tree"
+one "include arrows" python3 tests/check_layers.py
+one "public headers compile alone as C99 and C++" tests/check_headers.sh
+
+say "building with gcc and clang, warnings are errors"
+GCC=$BUILD/gcc-asan CLANG=$BUILD/clang TSAN=$BUILD/gcc-tsan
+one "gcc, address and undefined sanitizers" build "$GCC" -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=true
+CC=clang one "clang" build "$CLANG" -Dwerror=true
+one "gcc, thread sanitizer" build "$TSAN" -Db_sanitize=thread -Db_lundef=false -Dwerror=true
+
+if [ "$failed" -eq 0 ]; then
+	one "exported symbols are the public API" python3 tests/check_exports.py "$CLANG/src/api/libprojfs.so"
+	meson_tests "$GCC" "unit and fuzz tests, ASan and UBSan" --timeout-multiplier 3
+	meson_tests "$TSAN" "core under TSan" --timeout-multiplier 5 --wrapper tests/tsan_wrapper.sh --suite core
+	one "installs and works from a prefix" tests/check_install.sh "$BUILD"
+	pytest_run "mount tests" tests/mount/run.sh "$GCC" $FULL
+	if [ "$(id -u)" = 0 ]; then
+		pytest_run "mount tests as an ordinary user" tests/mount/run.sh --as-user "$GCC" $FULL
+	fi
+fi
+
+if [ "$FULL" = --full ]; then
+	say "foreign suites"
+	suites=${PROJFS_SUITES:-../shared/suites}
+	if [ -d "$suites/pjdfstest" ]; then
+		echo "skipped pjdfstest: this version's view is read-only"
+	else
+		echo "skipped: no suites in $suites (PROJFS_SUITES)"
+	fi
+fi
+
+say "left behind"
+one "nothing is left mounted" sh -c "! grep -q ' fuse.projfs ' /proc/self/mounts"
+one "no process is left over" sh -c '! pgrep -x projfs && ! pgrep -x projfs-helper'
+
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
