@@ -366,7 +366,7 @@ enum prj_start_flags {
 	PRJ_FLAG_REVALIDATE = 0x200,
 	/** Clean placeholders survive the instance, as on Windows. */
 	PRJ_FLAG_PERSIST_PLACEHOLDERS = 0x400,
-	/** Callbacks answer from memory and may be called on request threads. */
+	/** Callbacks answer from memory and may be called on request threads: a hint, without effect so far. */
 	PRJ_FLAG_INLINE_CALLBACKS = 0x800,
 	/** Watch the provider's manners and report mistakes. */
 	PRJ_FLAG_CHECK_PROVIDER = 0x1000,

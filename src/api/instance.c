@@ -101,10 +101,10 @@ static prj_result take_callbacks(const struct prj_callbacks *given, struct prj_c
 
 #define FLAGS_KNOWN                                                                           \
 	(PRJ_FLAG_STABLE_VIEW | PRJ_FLAG_REVALIDATE | PRJ_FLAG_ALLOW_OTHER |                   \
-	 PRJ_FLAG_NO_ALLOW_OTHER | PRJ_FLAG_REBIND)
+	 PRJ_FLAG_NO_ALLOW_OTHER | PRJ_FLAG_REBIND | PRJ_FLAG_INLINE_CALLBACKS)
 #define FLAGS_LATER                                                                           \
 	(PRJ_FLAG_USE_NEGATIVE_PATH_CACHE | PRJ_FLAG_PERSIST_PLACEHOLDERS |                    \
-	 PRJ_FLAG_INLINE_CALLBACKS | PRJ_FLAG_CHECK_PROVIDER)
+	 PRJ_FLAG_CHECK_PROVIDER)
 
 static prj_result take_options(const struct prj_start_options *given, struct prj_start_options *ret)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The facts of one instance, as `projfs status` shows them. man/projfs-status.1.scd documents the fields. */
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/instance.h"
@@ -70,10 +72,27 @@ static json_t *provider_status(struct prj_instance *instance)
 	return object;
 }
 
+/* JSON is UTF-8; a path need not be. Stray bytes become '?'. */
+static json_t *text(const char *bytes)
+{
+	json_t *string = json_string(bytes);
+	char *copy;
+
+	if (string)
+		return string;
+	copy = strdup(bytes);
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	string = json_string(copy ? copy : "");
+	free(copy);
+	return string;
+}
+
 static void add_message(void *context, long long unix_seconds, const char *message)
 {
-	json_array_append_new(context, json_pack("{sI ss}", "time", (json_int_t)unix_seconds, "text",
-						 message));
+	json_array_append_new(context, json_pack("{sI so}", "time", (json_int_t)unix_seconds, "text",
+						 text(message)));
 }
 
 json_t *instance_status(struct prj_instance *instance, bool usage)
@@ -82,10 +101,10 @@ json_t *instance_status(struct prj_instance *instance, bool usage)
 	json_t *status;
 
 	log_ring_for_each(add_message, messages);
-	status = json_pack("{ss ss? ss? si sI ss so so so so}",
-			   "root", instance->root,
-			   "provider", instance->provider_name,
-			   "source", instance->source,
+	status = json_pack("{so so so si sI ss so so so so}",
+			   "root", text(instance->root),
+			   "provider", text(instance->provider_name),
+			   "source", text(instance->source),
 			   "pid", (int)getpid(),
 			   "since", (json_int_t)instance->since,
 			   "view", instance->flags & PRJ_FLAG_STABLE_VIEW ? "stable" : "live",

@@ -52,6 +52,12 @@ void cli_note(const char *format, ...) _printf_(1, 2);
 /* Why the projfs call of this thread that returned @result failed. */
 const char *cli_why(prj_result result);
 
+/*
+ * "cannot OPERATION 'PATH': why" for the projfs call of this thread that returned @result, or what the library
+ * said if that is such a sentence already.  Valid until this thread's next call.
+ */
+const char *cli_sentence(const char *operation, const char *path, prj_result result);
+
 /* Print and free @json. Returns the exit code: 0, or that of a failed write. */
 int cli_print_json(json_t *json);
 /* Set @key to a name.  One that is no UTF-8 is shown with U+FFFD, and its bytes in KEY_hex. */

@@ -76,7 +76,7 @@ static int mark_root(const struct instance_plan *plan, struct errmsg *err)
 				  "cannot mount on '%s': it lies inside another projfs root; "
 				  "choose a directory outside of it",
 				  root);
-	return errmsg_set(err, -EIO, "cannot make '%s' a projfs root: %s", root, cli_why(result));
+	return errmsg_set(err, -EIO, "%s", cli_sentence("make a root of", root, result));
 }
 
 /* ---- stopping ------------------------------------------------------------------------------- */
@@ -167,17 +167,12 @@ static int start(const struct instance_plan *plan, prj_instance **ret, struct er
 					&options, ret);
 	if (PRJ_SUCCEEDED(result))
 		return 0;
-	if (result == PRJ_ERR_VIRTUALIZATION_PROVIDER_UNKNOWN)
-		return errmsg_set(err, -EINVAL,
-				  "cannot mount on '%s': %s; mount what it was made for, or take "
-				  "it over with -o rebind",
-				  plan->root, cli_why(result));
 	if (result == PRJ_ERR_ALREADY_INITIALIZED)
 		return errmsg_set(err, -EBUSY,
 				  "cannot mount on '%s': an instance runs for it already; end it "
 				  "with 'projfs umount'",
 				  plan->root);
-	return errmsg_set(err, -EIO, "cannot mount on '%s': %s", plan->root, cli_why(result));
+	return errmsg_set(err, -EIO, "%s", cli_sentence("mount on", plan->root, result));
 }
 
 /* Signals are taken by descriptor, in all threads that come after this. */

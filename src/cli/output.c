@@ -90,6 +90,18 @@ const char *cli_why(prj_result result)
 	return message[0] ? message : strerror(prj_result_to_errno(result));
 }
 
+const char *cli_sentence(const char *operation, const char *path, prj_result result)
+{
+	static _Thread_local char text[LINE_SIZE];
+	static const char start[] = "cannot ";
+	const char *why = cli_why(result);
+
+	if (strncmp(why, start, strlen(start)) == 0)
+		return why;
+	(void)snprintf(text, sizeof(text), "cannot %s '%s': %s", operation, path, why);
+	return text;
+}
+
 int cli_print_json(json_t *json)
 {
 	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;

@@ -48,7 +48,7 @@ static int unmount(const char *root, bool lazy, bool *ret_was_busy)
 	if (result == PRJ_ERR_INVALID_PARAMETER && mount_wait_gone(root, 0) == 0)
 		return 0;
 	if (PRJ_FAILED(result))
-		return cli_fail("cannot unmount '%s': %s", root, cli_why(result));
+		return cli_fail("%s", cli_sentence("unmount", root, result));
 	return 0;
 }
 

@@ -171,7 +171,7 @@ static bool open_both(struct store *s, int folder, const char *name, const struc
 	_cleanup_(closep) int fd = -1;
 	_cleanup_(closep) int map = -1;
 	uint8_t storage[HEAD_SIZE];
-	struct record wanted;
+	struct record wanted = {0};
 	struct record head;
 	struct stat st;
 	int flags = (s->readonly ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;

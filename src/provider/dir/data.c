@@ -111,7 +111,7 @@ prj_result data_get(const struct prj_callback_data *data, uint64_t byte_offset, 
 	struct dir_provider *dir = data->instance_context;
 	struct statx st;
 	prj_result result;
-	int path_fd, fd;
+	int path_fd, fd = -1;
 
 	result = source_open(&dir->source, data->file_path_name, O_PATH, &path_fd);
 	/* The version is gone; whether the file is will be seen when projfs asks for the item again. */

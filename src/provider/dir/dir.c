@@ -73,7 +73,7 @@ static prj_result check_proc(const struct prj_provider_args *args)
 
 static prj_result dir_new(const struct prj_provider_args *args, struct dir_provider **ret)
 {
-	struct dir_provider *dir;
+	struct dir_provider *dir = NULL;
 	int r;
 
 	dir = calloc(1, sizeof(*dir));
@@ -98,7 +98,7 @@ static prj_result dir_new(const struct prj_provider_args *args, struct dir_provi
 
 static prj_result dir_open(const struct prj_provider_args *args, struct prj_provider_instance *ret)
 {
-	struct dir_provider *dir;
+	struct dir_provider *dir = NULL;
 	prj_result result;
 
 	result = check_proc(args);
