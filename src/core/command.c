@@ -111,6 +111,12 @@ void command_unref(struct core *core, struct command *cmd)
 	free(cmd);
 }
 
+/*
+ * Set while this callback thread ends a command, after the provider has returned: what it submits then, it takes from
+ * the queue itself in a moment, so nobody has to be woken for it.
+ */
+static _Thread_local bool is_finishing;
+
 int command_submit(struct core *core, struct command *cmd)
 {
 	struct commands *c = &core->commands;
@@ -127,7 +133,8 @@ int command_submit(struct core *core, struct command *cmd)
 		cmd->n_refs++;
 		list_append(&c->queue, &cmd->link);
 		c->n_queued++;
-		pthread_cond_signal(&c->work);
+		if (!is_finishing || c->n_queued > 1)
+			pthread_cond_signal(&c->work);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (r == -EBUSY)
@@ -193,8 +200,11 @@ static void run(struct core *core, struct command *cmd)
 	}
 	cmd->state = done ? COMMAND_DONE : COMMAND_PENDED;
 	pthread_mutex_unlock(&c->lock);
-	if (done)
-		finish(core, cmd, r);
+	if (!done)
+		return;
+	is_finishing = true;
+	finish(core, cmd, r);
+	is_finishing = false;
 }
 
 static void *callback_main(void *arg)

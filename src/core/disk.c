@@ -74,7 +74,9 @@ static void *sync_main(void *arg)
 		int r = 0;
 
 		if (!store_needs_sync(core->store)) {
+			d->sync_idle = true;
 			pthread_cond_wait(&d->sync_wake, &d->lock);
+			d->sync_idle = false;
 			continue;
 		}
 		clock_gettime(CLOCK_MONOTONIC, &until);
@@ -97,7 +99,8 @@ static void *sync_main(void *arg)
 void disk_note_change(struct core *core)
 {
 	pthread_mutex_lock(&core->disk.lock);
-	pthread_cond_signal(&core->disk.sync_wake);
+	if (core->disk.sync_idle)
+		pthread_cond_signal(&core->disk.sync_wake);
 	pthread_mutex_unlock(&core->disk.lock);
 }
 

@@ -32,6 +32,7 @@ struct disk {
 	pthread_t sync_thread;
 	bool sync_started;
 	pthread_cond_t sync_wake;
+	bool sync_idle; /* it waits for a change */
 
 	pthread_mutex_t content_lock;
 	struct list contents; /* content.link, least recently used first */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "core/internal.h"
@@ -81,7 +82,7 @@ int wait_park(struct core *core, struct waitq *q, struct core_req *req)
 		w->check_now = true;
 	}
 	register_add(w, req);
-	if (w->n_parked == 1 || w->check_now)
+	if (w->timer_idle || w->check_now)
 		pthread_cond_signal(&w->wake_timer);
 	pthread_mutex_unlock(&w->lock);
 	COUNT(core, parked);
@@ -273,17 +274,25 @@ static void *timer_main(void *arg)
 {
 	struct core *core = arg;
 	struct wait *w = &core->wait;
+	bool was_idle = true;
 
+	(void)prctl(PR_SET_NAME, "prj-timer");
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping) {
 		struct list over;
 		struct timespec until;
 		unsigned tick;
 
-		if (!w->n_parked) {
+		/*
+		 * Only after a whole tick without parked requests: while requests come and go, each would have
+		 * to wake this thread otherwise.
+		 */
+		if (!w->n_parked && was_idle) {
+			w->timer_idle = true;
 			pthread_cond_wait(&w->wake_timer, &w->lock);
-			continue;
+			w->timer_idle = false;
 		}
+		was_idle = !w->n_parked;
 		list_init(&over);
 		w->check_now = false;
 		tick = check_parked(core, &over);

@@ -44,6 +44,7 @@ struct wait {
 	unsigned next_early;
 	uint64_t n_parked;
 	bool check_now;
+	bool timer_idle; /* it waits without a time: a request that parks wakes it */
 	bool stopping;
 	pthread_t timer;
 	bool timer_started;

@@ -45,7 +45,7 @@ static const struct row {
 	size_t offset;
 } rows[] = {
 	ROW(FLAGS,       VARINT32, flags),
-	ROW(EPOCH,       U32,      epoch),
+	ROW(EPOCH,       VARINT32, epoch),
 	ROW(BINDING,     U64,      binding),
 	ROW(BINDING,     U32,      binding_meta),
 	ROW(SIZE,        VARINT64, size),

@@ -20,8 +20,8 @@
  * the version, unless old readers may ignore it, in which case it goes into RECORD_EXTRA.
  * The first byte and the checksum stay as they are in all versions: damage is told from news by them.
  *
- * In all fields: varints (see util/buf.h) for flags, size, mode, owner, attributes, generation, ref
- * and lengths; fixed width for epoch, binding and hash key; a time is a signed varint of seconds and a
+ * In all fields: varints (see util/buf.h) for flags, epoch, size, mode, owner, attributes, generation, ref
+ * and lengths; fixed width for binding and hash key; a time is a signed varint of seconds and a
  * varint of nanoseconds.  A record has one encoding only.
  */
 
