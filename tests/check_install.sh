@@ -33,13 +33,11 @@ export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 [ -f "$(pkg-config --variable=providerdir projfs)/dir.so" ] || fail "pkg-config's providerdir has no dir.so"
 
 # Programs and providers build against what was installed.
-for example in hello_program; do
-	cc -o "$example" "$here/examples/$example.c" "$here/examples/tree.c" $(pkg-config --cflags --libs projfs) \
-		-Wl,-rpath,"$prefix/lib"
-done
+read -ra flags <<<"$(pkg-config --cflags --libs projfs)"
+cc -o hello_program "$here/examples/hello_program.c" "$here/examples/tree.c" "${flags[@]}" -Wl,-rpath,"$prefix/lib"
 mkdir -p providers
 cc -shared -fPIC -o providers/hello_provider.so "$here/examples/hello_provider.c" "$here/examples/tree.c" \
-	$(pkg-config --cflags --libs projfs)
+	"${flags[@]}"
 [ "$(wc -l <"$here/examples/hello_program.c")" -lt 150 ] || fail "an example has grown beyond 150 lines"
 
 use() {

@@ -3,7 +3,7 @@
 # Style and static checks.
 #	tests/lint.sh BUILD_ROOT
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 BUILD=$1
 bad=0
 check() {
@@ -27,7 +27,7 @@ check "every source names its licence" sh -c \
 check "no white space at line ends" sh -c '! git grep -nIE "[[:space:]]+$" -- "*.c" "*.h" "*.py" "*.sh" dev'
 check "lines of at most 120 columns" sh -c \
 	'! git ls-files "*.c" "*.h" | xargs awk "{ line = \$0; gsub(/\t/, \"        \", line); if (length(line) > 120) { print FILENAME \":\" FNR; n = 1 } } END { exit !n }"'
-check "nothing left to do in the sources" sh -c '! git grep -nE "TODO|FIXME|XXX" -- src include examples tests bench ":!tests/lint.sh"'
+check "nothing left to do in the sources" sh -c '! git grep -nwE "TODO|FIXME|XXX" -- src include examples tests bench ":!tests/lint.sh"'
 check "configure for clang-tidy" sh -c "[ -f '$BUILD/clang/build.ninja' ] || CC=clang meson setup '$BUILD/clang' -Dwerror=true"
 check "clang compiles without warnings" ninja -C "$BUILD/clang"
 mapfile -t sources < <(git ls-files 'src/*.c')

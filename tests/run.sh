@@ -3,7 +3,7 @@
 # All tests, from cheap to expensive.  Ends with the line "N passed, N failed".
 #	tests/run.sh BUILD_ROOT [--full]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 BUILD=$1
 FULL=${2:-}
 JOBS=$(nproc)

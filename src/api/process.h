@@ -2,7 +2,8 @@
 #ifndef PROJFS_API_PROCESS_H
 #define PROJFS_API_PROCESS_H
 
-/* Which process, running what, does a thread id of the kernel belong to?  Looked up in /proc, remembered for a second. */
+/* Which process, running what, does a thread id of the kernel belong to?
+ * Looked up in /proc, remembered for a second. */
 
 #include <limits.h>
 #include <stdint.h>

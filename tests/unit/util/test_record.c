@@ -83,7 +83,7 @@ static void the_encoded_form_is_as_documented(void **state)
 	        0x11, /* version 1, a file */
 	        0,    0,    0,    0, /* checksum */
 	        0xde, 0x02, /* fields: 1, 2, 3, 4, 6, 8 */
-	        0x04, 0x03, 0x02, 0x01, /* epoch */
+	        0x84, 0x86, 0x88, 0x08, /* epoch */
 	        8,    7,    6,    5,    4, 3, 2, 1, 12, 11, 10, 9, /* binding, binding_meta */
 	        0xac, 0x02, /* size */
 	        2,    'i',  'd', /* content_id */
@@ -119,7 +119,7 @@ static void the_common_record_takes_at_most_64_bytes(void **state)
 	        .kind = RECORD_FILE,
 	        .fields = RECORD_EPOCH | RECORD_BINDING | RECORD_SIZE | RECORD_CONTENT_ID |
 	                  RECORD_CTIME,
-	        .epoch = UINT32_MAX,
+	        .epoch = (1 << 21) - 1, /* four months of one every five seconds */
 	        .binding = UINT64_MAX,
 	        .binding_meta = UINT32_MAX,
 	        .size = (1 << 28) - 1,
