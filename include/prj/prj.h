@@ -349,7 +349,7 @@ struct prj_callbacks {
 	prj_get_placeholder_info_cb *get_placeholder_info;               /**< required */
 	prj_get_file_data_cb *get_file_data;                             /**< required */
 	prj_query_file_name_cb *query_file_name;                         /**< optional */
-	prj_notification_cb *notification;                               /**< optional */
+	prj_notification_cb *notification;                               /**< optional; not called in this version */
 	prj_cancel_command_cb *cancel_command;                           /**< optional */
 	prj_status_cb *status;                                           /**< optional, our addition */
 };

@@ -352,6 +352,9 @@ static prj_result start(struct prj_instance *instance, const struct prj_start_op
 	r = core_new(instance->store, &config, &instance->core);
 	if (r < 0)
 		return fail_errno(r, "starting an instance at \"%s\": %s", instance->root, strerror(-r));
+	if (instance->callbacks.notification)
+		log_warning("this version of projfs sends no notifications: the notification callback of \"%s\" "
+			    "is not called", instance->provider_name);
 	result = start_mount(instance);
 	if (result == PRJ_OK)
 		start_control(instance);

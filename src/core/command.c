@@ -191,6 +191,8 @@ static void run(struct core *core, struct command *cmd)
 	pthread_mutex_lock(&c->lock);
 	c->n_running--;
 	if (cmd->cancelled) {
+		cmd->succeeded = r == 0 || (r == CORE_PENDING && cmd->completed_early &&
+					    cmd->early_error == 0);
 		r = -ECANCELED;
 	} else if (r == CORE_PENDING) {
 		if (cmd->completed_early)

@@ -66,6 +66,7 @@ struct command {
 	enum command_state state;
 	int32_t id;           /* while it is QUEUED to PENDED */
 	bool cancelled;
+	bool succeeded;       /* the callback itself returned success, though the command was cancelled */
 	bool completed_early; /* prj_complete_command() came before the callback returned */
 	int early_error;
 	struct list link;     /* in the queue, or in the cancel queue */

@@ -137,28 +137,25 @@ static int give_name(struct core *core, struct node *node, struct hydration *h, 
 	return r;
 }
 
-int hydration_commit(struct core *core, struct node *node, struct hydration *h)
+/* Is @node the one of its name, and @h the content of it?  Then nobody changes that until end_commit(). */
+static bool begin_commit(struct core *core, struct node *node, struct hydration *h)
 {
-	_cleanup_(freep) char *path = node_path(core, node);
 	bool current;
-	int r;
 
-	if (!path)
-		return -ENOMEM;
 	node_lock(core, node);
 	current = node->state == NODE_PLACEHOLDER && node->hydration == h;
-	node_unlock(core, node);
-	if (!current)
-		return 0; /* outdated: readers of the old version have its bytes, the name is not its own */
-	r = make_parents(core, node);
-	if (r == 0)
-		r = give_name(core, node, h, path);
-
-	node_lock(core, node);
-	current = node->hydration == h;
 	if (current)
-		node->hydration = NULL;
-	if (r == 0 && current) {
+		node->flags |= NODE_COMMITTING;
+	node_unlock(core, node);
+	return current;
+}
+
+static void end_commit(struct core *core, struct node *node, struct hydration *h, int error)
+{
+	node_lock(core, node);
+	node->hydration = NULL;
+	node->flags &= (uint16_t)~NODE_COMMITTING;
+	if (error == 0) {
 		node->state = NODE_HYDRATED;
 		node->size = h->size;
 		node->n_restarts = 0;
@@ -166,15 +163,43 @@ int hydration_commit(struct core *core, struct node *node, struct hydration *h)
 		content_attach(core, node, h->content);
 	}
 	node_unlock(core, node);
+	hydration_unref(core, h);
+}
+
+/* Has a directory above left the view?  Then there is no name that the content could get. */
+static bool is_cut_off(struct core *core, struct node *node)
+{
+	bool gone = false;
+
+	for (struct node *dir = node->parent; dir && !gone; dir = dir->parent) {
+		node_lock(core, dir);
+		gone = dir->state == NODE_GONE;
+		node_unlock(core, dir);
+	}
+	return gone;
+}
+
+int hydration_commit(struct core *core, struct node *node, struct hydration *h)
+{
+	_cleanup_(freep) char *path = NULL;
+	int r;
+
+	if (is_cut_off(core, node))
+		node_retire(core, node);
+	if (!begin_commit(core, node, h))
+		return 0; /* outdated: readers of the old version have its bytes, the name is not its own */
+	path = node_path(core, node);
+	r = path ? make_parents(core, node) : -ENOMEM;
+	if (r == 0)
+		r = give_name(core, node, h, path);
+	end_commit(core, node, h, r);
 	if (r == 0) {
 		COUNT(core, hydrations);
 		disk_note_change(core);
 	} else {
 		COUNT(core, hydrations_failed);
-		log_error("storing the content of \"%s\" failed (%s): it stays un-hydrated", path,
-			  strerror(-r));
+		log_error("storing the content of \"%s\" failed (%s): it stays un-hydrated",
+			  path ? path : node->name, strerror(-r));
 	}
-	if (current)
-		hydration_unref(core, h);
 	return r;
 }

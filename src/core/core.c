@@ -54,6 +54,11 @@ static int make_root(struct core *core)
 	return r;
 }
 
+static int first_error(int former, int r)
+{
+	return former < 0 ? former : r;
+}
+
 int core_new(struct store *store, const struct core_config *config, struct core **ret)
 {
 	struct core *core = calloc(1, sizeof(*core));
@@ -69,27 +74,23 @@ int core_new(struct store *store, const struct core_config *config, struct core 
 	core->next_handle = 1;
 	core->next_session = 1;
 	pthread_mutex_init(&core->kept_lock, NULL);
+	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
+		pthread_mutex_init(&core->staging_locks[i], NULL);
 	r = getrandom(core->stream_secret, sizeof(core->stream_secret), 0) ==
 	    (ssize_t)sizeof(core->stream_secret) ? 0 : -EIO;
 	memcpy(&core->session_secret, core->stream_secret, sizeof(core->session_secret));
 	core->session_secret = ~core->session_secret;
 	/* All of them, so that core_stop() and core_free() find everything initialised after a failure. */
-	if (r == 0)
-		r = node_table_init(core);
-	if (r == 0)
-		r = wait_init(core);
-	if (r == 0)
-		r = disk_init(core);
-	if (r == 0)
-		r = commands_init(core, MAX(config->n_callback_threads, 1u));
+	r = first_error(r, node_table_init(core));
+	r = first_error(r, wait_init(core));
+	r = first_error(r, disk_init(core));
+	r = first_error(r, commands_init(core, MAX(config->n_callback_threads, 1u)));
 	if (r == 0)
 		r = make_root(core);
 	if (r < 0) {
 		log_error("starting the instance's threads and tables failed: %s", strerror(-r));
-		if (core->commands.threads) {
-			core_stop(core);
-			core_free(core);
-		}
+		core_stop(core);
+		core_free(core);
 		return r;
 	}
 	if (store_needs_sync(store))
@@ -116,6 +117,8 @@ struct core *core_free(struct core *core)
 	disk_deinit(core);
 	commands_deinit(core);
 	wait_deinit(core);
+	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
+		pthread_mutex_destroy(&core->staging_locks[i]);
 	pthread_mutex_destroy(&core->kept_lock);
 	free(core);
 	return NULL;
@@ -179,14 +182,44 @@ static struct node *known_dir(struct core *core, char *path)
 	return dir;
 }
 
+/* The node of that name, referenced. -EEXIST: what is on disk says otherwise (a tombstone), or a directory of the
+ * user's own is all of it. */
+static int node_to_describe(struct core *core, struct node *dir, const char *name, struct node **ret)
+{
+	_cleanup_(freep) char *origin = NULL;
+	bool is_new, projected;
+	int r;
+
+	node_lock(core, dir);
+	projected = node_is_dir(dir) && node_is_projected(dir);
+	node_unlock(core, dir);
+	if (!projected)
+		return -EEXIST;
+	*ret = node_find(core, dir, name);
+	if (*ret)
+		return 0;
+	r = resolve_local(core, dir, name, ret);
+	if (r != -ENODATA)
+		return r == -ENOENT ? -EEXIST : r;
+	*ret = node_find_or_new(core, dir, name, &is_new);
+	origin = *ret ? node_origin(core, *ret) : NULL;
+	if (!origin) {
+		node_unref(core, *ret);
+		return -ENOMEM;
+	}
+	node_lock(core, *ret);
+	if (is_new)
+		(*ret)->ino = store_identity(core->store, origin, 0);
+	node_unlock(core, *ret);
+	return 0;
+}
+
 /* Unprompted: the node is kept for a while, so that the look-up to come finds it. */
 static int describe_unasked(struct core *core, const char *path, const struct record *rec)
 {
 	const char *name = path_last(path);
 	_cleanup_(freep) char *above = strndup(path, name == path ? 0 : (size_t)(name - path - 1));
-	_cleanup_(freep) char *origin = NULL;
 	struct node *dir, *node;
-	bool is_new;
 	int r;
 
 	if (!above)
@@ -194,17 +227,11 @@ static int describe_unasked(struct core *core, const char *path, const struct re
 	dir = known_dir(core, above);
 	if (!dir)
 		return -ENOENT;
-	node = node_find_or_new(core, dir, name, &is_new);
+	r = node_to_describe(core, dir, name, &node);
 	node_unref(core, dir);
-	if (!node)
-		return -ENOMEM;
-	origin = node_origin(core, node);
-	if (is_new && origin) {
-		node_lock(core, node);
-		node->ino = store_identity(core->store, origin, 0);
-		node_unlock(core, node);
-	}
-	r = origin ? node_describe(core, node, rec) : -ENOMEM;
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	r = node_describe(core, node, rec);
 	if (r == 0)
 		core_keep(core, node);
 	node_unref(core, node);

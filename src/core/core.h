@@ -181,6 +181,12 @@ struct core_kernel {
 
 void core_set_kernel(struct core *core, const struct core_kernel *kernel, void *context);
 
+/*
+ * The kernel sends no read at all while too many wait for an answer, those of hydrated files included. Beyond @n
+ * parked reads further ones of un-hydrated files fail with EIO, so that the others go on.  0: no limit.
+ */
+void core_limit_parked_reads(struct core *core, uint64_t n);
+
 /* ---- provider ------------------------------------------------------------------------------- */
 
 struct command;   /* one invocation of a callback, core/command.h */

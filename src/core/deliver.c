@@ -25,6 +25,9 @@ int hydration_arrived(struct hydration *h, uint64_t start, uint64_t end)
 	if (r < 0)
 		return r;
 	if (h->partial) {
+		/* Only the chunks that these bytes can have completed. */
+		merged.start = MAX(merged.start, start / PARTIAL_CHUNK * PARTIAL_CHUNK);
+		merged.end = MIN(merged.end, (end / PARTIAL_CHUNK + 1) * PARTIAL_CHUNK);
 		partial_mark(h->partial, merged.start, merged.end - merged.start);
 		atomic_store(&h->bytes, partial_bytes(h->partial));
 	} else {
@@ -192,11 +195,12 @@ int core_write_data_from_fd(struct core *core, const uint8_t stream_id[16], int 
 /* The provider has another version now.  Start over, unless somebody has seen bytes of the old one. */
 static int superseded(struct core *core, struct node *node, struct hydration *h)
 {
-	bool served, mine;
+	bool served, mine, current;
 	int r = 0;
 
 	node_lock(core, node);
-	mine = node->hydration == h && node->state == NODE_PLACEHOLDER;
+	current = node->hydration == h;
+	mine = current && node->state == NODE_PLACEHOLDER && !(node->flags & NODE_COMMITTING);
 	served = node->flags & NODE_SERVED;
 	if (mine && !served) {
 		node->hydration = NULL;
@@ -212,8 +216,9 @@ static int superseded(struct core *core, struct node *node, struct hydration *h)
 		core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
 		return -EIO;
 	}
-	if (mine)
-		hydration_drop(core, h);
+	if (!mine)
+		return current ? -EIO : -ECANCELED; /* the rest of an old version; or it was dropped before */
+	hydration_drop(core, h, r);
 	return r;
 }
 
@@ -259,6 +264,7 @@ static int settle(struct core *core, struct hydration *h, struct flight *f)
 			r = -EIO;
 		else
 			h->size = h->arrived.n ? h->arrived.list[0].end : 0;
+		h->size_unknown = r < 0;
 	} else if (!ranges_has(&h->arrived, f->start, f->end)) {
 		r = -EIO;
 	}
@@ -278,6 +284,18 @@ static void flight_free(struct core *core, struct flight *f)
 	free(f);
 }
 
+/*
+ * Has all arrived, and does nobody write to the file any more?  What a large file has got counts even if the last
+ * command failed, since readers have seen it; a small file comes whole or not at all.  The caller holds h->lock.
+ */
+static bool is_complete(const struct hydration *h, int error)
+{
+	if (error < 0 && (h->small || error == -EBUSY))
+		return false;
+	return !h->dead && !h->committing && !h->size_unknown && list_empty(&h->flights) &&
+	       ranges_has(&h->arrived, 0, h->size);
+}
+
 void hydration_data_finished(struct core *core, struct command *cmd, int error)
 {
 	struct hydration *h = cmd->hydration;
@@ -292,8 +310,7 @@ void hydration_data_finished(struct core *core, struct command *cmd, int error)
 		list_remove(&f->link);
 		if (error == 0 && !h->dead)
 			error = settle(core, h, f);
-		commit = error == 0 && !h->dead && !h->committing &&
-			 ranges_has(&h->arrived, 0, h->size);
+		commit = is_complete(h, error);
 		if (commit)
 			h->committing = true;
 	}
@@ -309,9 +326,9 @@ void hydration_data_finished(struct core *core, struct command *cmd, int error)
 	if (error < 0)
 		forget_failed(core, node, h);
 	if (commit) {
-		error = hydration_commit(core, node, h);
-		outcome.over = true;
+		(void)hydration_end(core, node, h);
+		return;
 	}
-	outcome.error = error == -ECANCELED ? -EINTR : error;
+	outcome.error = error;
 	hydration_wake(core, &outcome);
 }

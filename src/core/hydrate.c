@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/internal.h"
+#include "util/clock.h"
 
 #define HYDRATE_AHEAD 4 /* windows in flight when somebody wants all of a large file */
 
@@ -49,19 +50,25 @@ static void waitq_unref(struct core *core, struct waitq *q)
 /* Tell the provider to stop. Cancelling ends the flights, which takes them off the list. */
 static void cancel_flights(struct core *core, struct hydration *h)
 {
-	struct command *cmds[64];
-	size_t n = 0;
+	struct command *cmd;
 
-	pthread_mutex_lock(&h->lock);
-	list_for_each (pos, &h->flights) {
-		if (n < ARRAY_SIZE(cmds))
-			cmds[n++] = command_ref(core, list_entry(pos, struct flight, link)->cmd);
-	}
-	pthread_mutex_unlock(&h->lock);
-	for (size_t i = 0; i < n; i++) {
-		command_cancel(core, cmds[i]);
-		command_unref(core, cmds[i]);
-	}
+	do {
+		cmd = NULL;
+		pthread_mutex_lock(&h->lock);
+		list_for_each (pos, &h->flights) {
+			struct flight *f = list_entry(pos, struct flight, link);
+
+			if (f->cancelled)
+				continue;
+			f->cancelled = true;
+			cmd = command_ref(core, f->cmd);
+			break;
+		}
+		pthread_mutex_unlock(&h->lock);
+		if (cmd)
+			command_cancel(core, cmd);
+		command_unref(core, cmd);
+	} while (cmd);
 }
 
 static void read_abandoned(struct core *core, struct waitq *q)
@@ -79,9 +86,9 @@ struct hydration *hydration_detach(struct node *node)
 	return steal_ptr(&node->hydration);
 }
 
-void hydration_drop(struct core *core, struct hydration *h)
+void hydration_drop(struct core *core, struct hydration *h, int error)
 {
-	struct outcome over = {.h = h, .over = true};
+	struct outcome over = {.h = h, .over = true, .error = error};
 
 	pthread_mutex_lock(&h->lock);
 	h->dead = true;
@@ -120,6 +127,9 @@ static int open_staging(struct core *core, struct node *node, struct hydration *
 			return r;
 		h->fd = stage_fd(h->stage);
 	} else {
+		/* Without a ContentID nothing tells which version an earlier part is of. */
+		if (!rec->content_id.size)
+			store_partial_drop(core->store, node->ino);
 		r = store_partial_open(core->store, node->ino, rec, &h->partial);
 		if (r < 0)
 			return r;
@@ -176,29 +186,48 @@ static int hydration_new(struct core *core, struct node *node, struct hydration 
 	return 0;
 }
 
-/* The node's hydration, referenced; a new one if there is none. */
-static int hydration_get(struct core *core, struct node *node, struct hydration **ret)
+static struct hydration *hydration_of(struct core *core, struct node *node)
 {
-	struct hydration *fresh = NULL;
-	int r;
+	struct hydration *h;
 
 	node_lock(core, node);
-	*ret = node->hydration ? hydration_ref(node->hydration) : NULL;
+	h = node->hydration ? hydration_ref(node->hydration) : NULL;
 	node_unlock(core, node);
-	if (*ret)
-		return 0;
-	r = hydration_new(core, node, &fresh);
+	return h;
+}
+
+/* The caller holds the node's staging lock, and has found no hydration. */
+static int hydration_install(struct core *core, struct node *node, struct hydration **ret)
+{
+	struct hydration *fresh = NULL;
+	int r = hydration_new(core, node, &fresh);
+
 	if (r < 0)
 		return r;
 	node_lock(core, node);
-	if (node->hydration)
-		*ret = hydration_ref(node->hydration);
-	else if (node->state == NODE_PLACEHOLDER)
+	if (node->state == NODE_PLACEHOLDER)
 		*ret = hydration_ref(node->hydration = steal_ptr(&fresh));
 	else
 		r = -EAGAIN; /* somebody else has just finished */
 	node_unlock(core, node);
 	hydration_unref(core, fresh);
+	return r;
+}
+
+/* The node's hydration, referenced; a new one if there is none. */
+static int hydration_get(struct core *core, struct node *node, struct hydration **ret)
+{
+	pthread_mutex_t *lock = &core->staging_locks[node->id % CORE_N_STAGING_LOCKS];
+	int r = 0;
+
+	*ret = hydration_of(core, node);
+	if (*ret)
+		return 0;
+	pthread_mutex_lock(lock);
+	*ret = hydration_of(core, node);
+	if (!*ret)
+		r = hydration_install(core, node, ret);
+	pthread_mutex_unlock(lock);
 	return r;
 }
 
@@ -366,7 +395,7 @@ static int read_from_hydration(struct core *core, struct core_req *req, struct n
 
 	pthread_mutex_lock(&h->lock);
 	end = MIN(start + req->op.size, h->size);
-	if (start >= end || ranges_has(&h->arrived, start, end)) {
+	if (!h->size_unknown && ranges_has(&h->arrived, start, end)) {
 		uint64_t size = h->size;
 
 		if (!h->dead)
@@ -374,7 +403,7 @@ static int read_from_hydration(struct core *core, struct core_req *req, struct n
 		pthread_mutex_unlock(&h->lock);
 		return answer(core, req, h->content, start, size);
 	}
-	if (gone || h->dead)
+	if (gone || h->dead || h->over)
 		r = gone ? -EIO : -EAGAIN;
 	else
 		r = fetch(core, req, node, h, start, end);
@@ -414,12 +443,9 @@ static enum source source_of(struct core *core, struct node *node)
 
 static int read_gone(struct core *core, struct core_req *req, struct node *node)
 {
-	struct hydration *h;
+	struct hydration *h = hydration_of(core, node);
 	int r;
 
-	node_lock(core, node);
-	h = node->hydration ? hydration_ref(node->hydration) : NULL;
-	node_unlock(core, node);
 	if (!h)
 		return -EIO;
 	r = read_from_hydration(core, req, node, h, true);
@@ -528,10 +554,10 @@ int op_hydrate_node(struct core *core, struct core_req *req, struct node *node)
 		if (all)
 			h->committing = true;
 		else
-			r = h->dead ? -EAGAIN : fetch_all(core, req, node, h);
+			r = h->dead || h->over ? -EAGAIN : fetch_all(core, req, node, h);
 		pthread_mutex_unlock(&h->lock);
 		if (all)
-			r = hydration_commit(core, node, h);
+			r = hydration_end(core, node, h);
 		hydration_unref(core, h);
 	} while (r == -EAGAIN);
 	return r;
@@ -544,6 +570,9 @@ int op_hydrate(struct core *core, struct core_req *req)
 
 	if (!node)
 		return -ESTALE;
+	/* The limit is for each step on the way: a large file may take long. */
+	if (core->config.data_timeout_ms)
+		req->op.deadline_ms = clock_now_ms() + core->config.data_timeout_ms;
 	r = S_ISREG(node->mode) ? op_hydrate_node(core, req, node) : 0;
 	if (r == 0) {
 		req->ret.bytes.data = NULL;
@@ -554,6 +583,12 @@ int op_hydrate(struct core *core, struct core_req *req)
 }
 
 /* ---- waking --------------------------------------------------------------------------------------------- */
+
+/* Who asked for what was cancelled has gone; who came just then asks again. */
+static int again_or(int error)
+{
+	return error == -ECANCELED ? 0 : error;
+}
 
 static bool concerned(struct core_req *req, void *context, int *ret_result)
 {
@@ -566,15 +601,16 @@ static bool concerned(struct core_req *req, void *context, int *ret_result)
 		return true;
 	}
 	/* Those who wait for all of a small file, or for its size, wait for its only command. */
-	if (start == WAIT_FOR_END || req->op.kind == OP_LOOKUP || req->op.kind == OP_GETATTR) {
-		*ret_result = o->error;
+	if (start == WAIT_FOR_END || o->h->size_unknown ||
+	    (req->op.kind != OP_READ && req->op.kind != OP_HYDRATE)) {
+		*ret_result = again_or(o->error);
 		return o->error < 0;
 	}
 	end = MIN(start + req->op.size, o->h->size);
 	if (ranges_has(&o->h->arrived, start, end))
 		return true;
 	if (o->error < 0 && start < o->end && o->start < end) {
-		*ret_result = o->error;
+		*ret_result = again_or(o->error);
 		return true;
 	}
 	return false;
@@ -585,5 +621,19 @@ void hydration_wake(struct core *core, const struct outcome *outcome)
 {
 	struct outcome copy = *outcome;
 
+	if (copy.over) {
+		pthread_mutex_lock(&copy.h->lock);
+		copy.h->over = true;
+		pthread_mutex_unlock(&copy.h->lock);
+	}
 	wait_wake_some(core, &copy.h->q, &copy.h->lock, concerned, &copy);
+}
+
+int hydration_end(struct core *core, struct node *node, struct hydration *h)
+{
+	struct outcome over = {.h = h, .over = true};
+
+	over.error = hydration_commit(core, node, h);
+	hydration_wake(core, &over);
+	return over.error;
 }

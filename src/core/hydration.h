@@ -42,6 +42,7 @@ struct flight {
 	struct list link;
 	struct command *cmd; /* referenced */
 	uint64_t start, end; /* what it was asked for */
+	bool cancelled;
 	struct ranges held;  /* delivered, to count when the command succeeds */
 };
 
@@ -61,6 +62,7 @@ struct hydration {
 	bool size_unknown;
 	bool dead;               /* outdated: what still arrives is for nobody */
 	bool committing;
+	bool over;               /* committed, or failed for good: nobody is woken any more */
 	struct ranges arrived;
 	struct list flights;
 	uint64_t window;         /* bytes; grows while windows follow each other */
@@ -71,7 +73,8 @@ struct hydration {
 struct outcome {
 	struct hydration *h;
 	bool over;               /* nothing more will come: everybody runs again */
-	int error;               /* for those who wait for [start, end) and do not have it */
+	int error;               /* for those who wait for [start, end) and do not have it;
+				  * -ECANCELED: let them ask again */
 	uint64_t start, end;
 };
 
@@ -86,5 +89,7 @@ void hydration_data_finished(struct core *core, struct command *cmd, int error);
 
 /* All of it has arrived: give the file its name. On success @node is hydrated. */
 int hydration_commit(struct core *core, struct node *node, struct hydration *h);
+/* The same, and everybody who waits is told.  Who calls it has set h->committing. */
+int hydration_end(struct core *core, struct node *node, struct hydration *h);
 
 #endif

@@ -33,6 +33,9 @@ struct counters {
 #undef CORE_COUNTER_ATOMIC
 };
 
+/* Which of them a node uses depends on its id. */
+#define CORE_N_STAGING_LOCKS 64
+
 /* Nodes that providers described unasked. */
 #define CORE_N_KEPT 4096
 
@@ -49,6 +52,9 @@ struct core {
 	pthread_mutex_t kept_lock;
 	struct node *kept[CORE_N_KEPT]; /* a ring; referenced */
 	unsigned next_kept;
+	/* Held while a node gets its hydration, so that no two open the same staging files.  Taken before
+	 * node_lock(), and with no other lock held. */
+	pthread_mutex_t staging_locks[CORE_N_STAGING_LOCKS];
 	uint8_t stream_secret[8];
 	uint64_t session_secret;
 	atomic_uint_fast64_t next_handle;
@@ -118,9 +124,9 @@ int op_hydrate_node(struct core *core, struct core_req *req, struct node *node);
 /* How much has arrived. */
 uint64_t hydration_bytes(struct hydration *h);
 /* The description of @node changed before anybody saw a byte: what arrives is for nobody. The caller holds
- * node_lock(); hydration_drop() afterwards, without. */
+ * node_lock(); hydration_drop() afterwards, without: who waits runs again, or ends with @error. */
 struct hydration *hydration_detach(struct node *node);
-void hydration_drop(struct core *core, struct hydration *h);
+void hydration_drop(struct core *core, struct hydration *h, int error);
 struct hydration *hydration_ref(struct hydration *h);
 void hydration_unref(struct core *core, struct hydration *h);
 

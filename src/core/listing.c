@@ -41,6 +41,7 @@ struct listing {
 	atomic_uint n_refs;
 	pthread_mutex_t lock;
 	enum listing_state state; /* lock; it becomes COMPLETE or FAILED once */
+	int error;                /* lock; why it failed */
 	struct command *cmd;      /* lock: in flight, referenced */
 	struct node *dir;         /* referenced until it is loaded */
 	char *dir_path;           /* where it is on disk */
@@ -208,6 +209,9 @@ static int collect_local(void *context, const char *name, unsigned char type)
 	struct listing *l = c->l;
 	struct local_name local = {0};
 
+	/* The disk may name an entry twice while the directory changes. */
+	if (nameset_find(&l->local_index, name) != NAMESET_NONE)
+		return 0;
 	/* A marker is a symbolic link on disk: only its target tells a tombstone from the user's link. */
 	if (type == DT_LNK || type == DT_UNKNOWN) {
 		struct store_item item = {0};
@@ -235,9 +239,8 @@ static int collect_local(void *context, const char *name, unsigned char type)
 static int load_locals(struct core *core, struct listing *l)
 {
 	struct collect c = {.core = core, .l = l};
-	int r = store_list(core->store, l->dir_path, collect_local, &c);
 
-	return r == -EEXIST ? 0 : r; /* a name twice: readdir may do that while the directory changes */
+	return store_list(core->store, l->dir_path, collect_local, &c);
 }
 
 /* ---- merge ------------------------------------------------------------------------------------------ */
@@ -293,6 +296,7 @@ static int is_new_name(struct core *core, struct listing *l, const char *name)
 	return 0;
 }
 
+/* 1: a name that the provider had not given yet, 0: it had, or a negative errno. */
 static int merge_entry(struct core *core, struct listing *l, struct listing_entry *entry)
 {
 	uint32_t local = nameset_find(&l->local_index, entry->name);
@@ -302,19 +306,19 @@ static int merge_entry(struct core *core, struct listing *l, struct listing_entr
 		return r;
 	if (!*l->dir_path && !strcmp(entry->name, STORE_PRIVATE)) {
 		report_fault(core, l, "which is projfs's own", entry->name);
-		return 0;
+		return 1;
 	}
 	if (local != NAMESET_NONE) {
 		l->locals[local].seen = true;
 		if (l->locals[local].tombstone)
-			return 0;
+			return 1;
 		entry->local = true;
 	}
 	r = append(l, entry);
 	if (r == 0 && l->indexed)
 		r = nameset_add(&l->index, l->entries[l->n_entries - 1].name,
 				(uint32_t)l->n_entries - 1);
-	return r;
+	return r < 0 ? r : 1;
 }
 
 /*
@@ -420,8 +424,10 @@ static void loaded(struct core *core, struct listing *l, int error)
 	dir = steal_ptr(&l->dir);
 	cmd = steal_ptr(&l->cmd); /* commands hold their listing */
 	l->state = error < 0 ? LISTING_FAILED : LISTING_COMPLETE;
+	l->error = error;
 	pthread_mutex_unlock(&l->lock);
-	wait_wake(core, &l->q, error == -ECANCELED ? -EINTR : error);
+	/* Who wanted what was cancelled has gone; who came just then loads it again. */
+	wait_wake(core, &l->q, error == -ECANCELED ? 0 : error);
 	node_unref(core, dir);
 	if (cmd)
 		command_unref(core, cmd);
@@ -476,16 +482,19 @@ static void end_session(struct core *core, struct listing *l, int error)
 static void get_finished(struct core *core, struct command *cmd, int error)
 {
 	struct listing *l = cmd->listing;
-	size_t n = error < 0 ? 0 : dir_buffer_count(cmd->buffer);
+	size_t n = error < 0 ? 0 : dir_buffer_count(cmd->buffer), n_new = 0;
 	int r = error;
 
 	COUNT_ADD(core, listing_entries, n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; r >= 0 && i < n; i++) {
 		struct listing_entry entry = dir_buffer_at(cmd->buffer, i);
 
 		r = merge_entry(core, l, &entry);
+		n_new += r > 0;
 	}
-	if (r == 0 && n) {
+	r = MIN(r, 0);
+	/* A provider that gives only what it gave before would go on for ever. */
+	if (r == 0 && n_new) {
 		r = send(core, l, COMMAND_GET_ENUM, get_finished);
 		if (r == 0)
 			return;
@@ -497,10 +506,12 @@ static void start_finished(struct core *core, struct command *cmd, int error)
 {
 	struct listing *l = cmd->listing;
 
-	if (error == 0) {
+	/* The session is open, even if nobody wants it any more. */
+	if (error == 0 || cmd->succeeded) {
 		l->started = true;
 		atomic_fetch_add(&core->n_open_listings, 1);
-		error = send(core, l, COMMAND_GET_ENUM, get_finished);
+		if (error == 0)
+			error = send(core, l, COMMAND_GET_ENUM, get_finished);
 		if (error < 0)
 			end_session(core, l, error);
 		return;
@@ -534,8 +545,9 @@ static void start(struct core *core, struct core_req *req, struct listing *l)
 	loaded(core, l, r);
 }
 
-int listing_load(struct core *core, struct core_req *req, struct node *dir, struct listing **slot,
-		 struct listing **ret)
+/* -ECANCELED: what was being loaded was given up just now. */
+static int load_once(struct core *core, struct core_req *req, struct node *dir, struct listing **slot,
+		     struct listing **ret)
 {
 	struct listing *l, *fresh = NULL, *failed = NULL;
 	int r;
@@ -580,7 +592,7 @@ int listing_load(struct core *core, struct core_req *req, struct node *dir, stru
 		r = 0;
 		break;
 	case LISTING_FAILED:
-		r = -EIO; /* between its failure and here: the next call tries again */
+		r = l->error; /* between the look above and here: the next call tries again */
 		break;
 	default:
 		r = wait_park(core, &l->q, req);
@@ -591,6 +603,17 @@ int listing_load(struct core *core, struct core_req *req, struct node *dir, stru
 		*ret = l;
 	else
 		listing_unref(core, l);
+	return r;
+}
+
+int listing_load(struct core *core, struct core_req *req, struct node *dir, struct listing **slot,
+		 struct listing **ret)
+{
+	int r;
+
+	do {
+		r = load_once(core, req, dir, slot, ret);
+	} while (r == -ECANCELED);
 	return r;
 }
 
@@ -661,7 +684,8 @@ struct node *listing_make_node(struct core *core, struct node *dir, const struct
 	node_lock(core, node);
 	if (is_new) {
 		node->ino = store_identity(core->store, origin, 0);
-		(void)update_virtual(core, node, &rec);
+		if (node->state == NODE_UNKNOWN)
+			(void)update_virtual(core, node, &rec);
 	}
 	other_type = node->state == NODE_VIRTUAL &&
 		     (S_ISDIR(node->mode) != (rec.kind == RECORD_DIRECTORY) ||

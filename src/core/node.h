@@ -47,6 +47,7 @@ enum node_flag {
 	NODE_ADOPTED = 1 << 4,      /* directory on disk that the provider may not know */
 	NODE_SIZE_UNKNOWN = 1 << 5, /* a file whose size only its content tells */
 	NODE_OPAQUE = 1 << 6,       /* directory: the provider is not asked about what is in it */
+	NODE_COMMITTING = 1 << 7,   /* its content is being given its name: the version is decided */
 };
 
 struct node_wait; /* lookup.c: an answer in flight */

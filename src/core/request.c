@@ -41,6 +41,8 @@ void req_run(struct core_req *req)
 	/* An open file that vanished from the view still has the attributes it had. */
 	if (r == -ENOENT && req->op.kind == OP_GETATTR)
 		r = 0;
+	if (r == -ENOENT && req->op.kind == OP_STATE && req->op.size)
+		r = -ENOTDIR;
 	if (r < 0 && req->op.kind == OP_LOOKUP)
 		r = op_lookup_answer(req->op.core, req, r, NULL);
 	else if (r == 0)
@@ -54,7 +56,8 @@ void req_run(struct core_req *req)
 static void req_start(struct core *core, struct core_req *req, enum op_kind kind, uint64_t node_id)
 {
 	uint64_t limit = kind == OP_READ ? core->config.data_timeout_ms
-		       : kind == OP_HYDRATE ? 0 : core->config.lookup_timeout_ms;
+		       : kind == OP_HYDRATE ? core->config.data_timeout_ms
+					    : core->config.lookup_timeout_ms;
 
 	memset(&req->op, 0, sizeof(req->op));
 	req->op.kind = kind;

@@ -67,6 +67,17 @@ static void ask_abandoned(struct core *core, struct waitq *q)
 	node_wait_unref(core, w);
 }
 
+/* For a provider without ContentIDs: go by what can be seen, and was given by it. */
+static bool looks_same(const struct node *node, const struct record *old, const struct record *rec)
+{
+	if ((rec->fields & RECORD_SIZE) && node->size != rec->size && !S_ISDIR(node->mode))
+		return false;
+	if ((rec->fields & RECORD_TARGET) && !record_bytes_equal(old->target, rec->target))
+		return false;
+	return !(rec->fields & RECORD_MTIME) ||
+	       (node->mtime_sec == rec->mtime.sec && node->mtime_nsec == rec->mtime.nsec);
+}
+
 static bool same_version(const struct node *node, const struct record *rec)
 {
 	struct record old;
@@ -75,11 +86,7 @@ static bool same_version(const struct node *node, const struct record *rec)
 		return false;
 	if (!record_bytes_equal(old.content_id, rec->content_id))
 		return false;
-	/* A provider without ContentIDs: go by what can be seen. */
-	if (!rec->content_id.size)
-		return node->size == rec->size && node->mtime_sec == rec->mtime.sec &&
-		       node->mtime_nsec == rec->mtime.nsec;
-	return true;
+	return rec->content_id.size || looks_same(node, &old, rec);
 }
 
 static bool same_type(const struct node *node, const struct record *rec)
@@ -173,6 +180,9 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 {
 	struct hydration *outdated = NULL;
 	bool replace = false, fresh_attr = false;
+	uint64_t size;
+	uint32_t mode;
+	int64_t mtime;
 	int r = 0;
 
 	node_lock(core, node);
@@ -182,7 +192,9 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 		break;
 	case NODE_VIRTUAL:
 	case NODE_PLACEHOLDER:
-		if (!same_type(node, rec)) {
+		if (node->flags & NODE_COMMITTING) {
+			confirm(node); /* as good as hydrated */
+		} else if (!same_type(node, rec)) {
 			replace = true;
 		} else if (node->state == NODE_PLACEHOLDER && same_version(node, rec)) {
 			confirm(node);
@@ -191,8 +203,12 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 		} else {
 			if (S_ISREG(node->mode))
 				outdated = hydration_detach(node);
-			fresh_attr = node->state == NODE_PLACEHOLDER;
+			size = node->size;
+			mode = node->mode;
+			mtime = node->mtime_sec;
 			r = adopt_description(core, node, rec);
+			fresh_attr = size != node->size || mode != node->mode ||
+				     mtime != node->mtime_sec;
 		}
 		break;
 	case NODE_HYDRATED:
@@ -210,7 +226,7 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 	}
 	node_unlock(core, node);
 	if (outdated)
-		hydration_drop(core, outdated);
+		hydration_drop(core, outdated, 0);
 	if (fresh_attr)
 		core->kernel->inval_node(core->kernel_context, node->id, false);
 	if (replace) {
@@ -246,12 +262,17 @@ static int describe_replacement(struct core *core, struct node *old, const struc
 /* The provider does not have it (any more). */
 static int vanished(struct core *core, struct node *node)
 {
-	bool on_disk, adopted;
+	bool on_disk, adopted, keep;
 
 	node_lock(core, node);
 	on_disk = node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY;
 	adopted = node->flags & NODE_ADOPTED;
+	/* It came to be on disk while the provider was asked, and what is on disk wins. */
+	keep = node->state == NODE_LOCAL || (node->flags & NODE_COMMITTING) ||
+	       (on_disk && !(node->flags & NODE_REVALIDATE));
 	node_unlock(core, node);
+	if (keep)
+		return 0;
 	if (on_disk) {
 		int r = adopted ? -EBUSY : discard_copy(core, node);
 
@@ -332,19 +353,57 @@ static struct node_wait *node_wait_new(struct core *core, struct core_req *req, 
 	return w;
 }
 
-/* Ask the provider about @node, or join those who wait for its answer. */
-static int ask(struct core *core, struct core_req *req, struct node *node)
+/* Whoever finds a new node first gives it its identity. */
+static int identify(struct core *core, struct node *node)
+{
+	_cleanup_(freep) char *origin = NULL;
+	bool known;
+
+	node_lock(core, node);
+	known = node->ino != 0;
+	node_unlock(core, node);
+	if (known)
+		return 0;
+	origin = node_origin(core, node);
+	if (!origin)
+		return -ENOMEM;
+	node_lock(core, node);
+	if (!node->ino)
+		node->ino = store_identity(core->store, origin, 0);
+	node_unlock(core, node);
+	return 0;
+}
+
+/* What a request needs to know of a node. The caller holds node_lock(). */
+typedef bool known_enough(struct core *core, const struct core_req *req, const struct node *node);
+
+/* Ask the provider about @node, or join those who wait for its answer.  0: there is nothing to ask. */
+static int ask(struct core *core, struct core_req *req, struct node *node, known_enough *enough)
 {
 	struct node_wait *fresh;
+	bool known;
 	int r;
 
+	node_lock(core, node);
+	known = enough(core, req, node);
+	node_unlock(core, node);
+	if (known)
+		return 0;
 	if (++req->op.n_asked > ASK_MAX)
 		return -EIO;
+	r = identify(core, node);
+	if (r < 0)
+		return r;
 	fresh = node_wait_new(core, req, node);
 	if (!fresh)
 		return -ENOMEM;
-	req->op.asked_id = node->id;
 	node_lock(core, node);
+	if (enough(core, req, node)) { /* an answer came meanwhile */
+		node_unlock(core, node);
+		node_wait_unref(core, fresh);
+		return 0;
+	}
+	req->op.asked_id = node->id;
 	if (!node->wait) {
 		r = command_submit(core, fresh->cmd);
 		if (r < 0) {
@@ -406,49 +465,50 @@ void node_entry(struct core *core, struct node *node, struct core_entry *ret)
 	node_attr(node, &ret->attr);
 }
 
-int resolve_fresh(struct core *core, struct core_req *req, struct node *node)
+/* ASK_AGAIN outdates the answer that this very request may have got before. */
+static bool is_described_freshly(struct core *core, const struct core_req *req, const struct node *node)
 {
-	bool good;
-
-	node_lock(core, node);
-	/* ASK_AGAIN outdates the answer that this very request may have got before. */
-	good = node->state != NODE_VIRTUAL && node->state != NODE_UNKNOWN &&
+	return node->state != NODE_VIRTUAL && node->state != NODE_UNKNOWN &&
 	       (node_is_fresh(core, node) ||
 		(req->op.asked_id == node->id && !(node->flags & NODE_ASK_AGAIN)));
-	node_unlock(core, node);
-	return good ? 0 : ask(core, req, node);
+}
+
+int resolve_fresh(struct core *core, struct core_req *req, struct node *node)
+{
+	return ask(core, req, node, is_described_freshly);
+}
+
+static bool is_usable(struct core *core, const struct core_req *req, const struct node *node)
+{
+	return node_is_fresh(core, node) ||
+	       (req->op.asked_id == node->id && node->state != NODE_UNKNOWN);
 }
 
 int resolve_usable(struct core *core, struct core_req *req, struct node *node)
 {
-	bool good, size_unknown;
+	bool size_unknown;
+	int r = ask(core, req, node, is_usable);
 
+	if (r != 0)
+		return r;
 	node_lock(core, node);
-	good = node_is_fresh(core, node) ||
-	       (req->op.asked_id == node->id && node->state != NODE_UNKNOWN);
 	size_unknown = node->state == NODE_PLACEHOLDER && (node->flags & NODE_SIZE_UNKNOWN);
 	node_unlock(core, node);
-	if (!good)
-		return ask(core, req, node);
 	return size_unknown ? op_hydrate_node(core, req, node) : 0;
+}
+
+static bool is_described(struct core *core, const struct core_req *req, const struct node *node)
+{
+	return node->state != NODE_VIRTUAL && node->state != NODE_UNKNOWN;
 }
 
 int resolve_parents(struct core *core, struct core_req *req, struct node *node)
 {
-	for (struct node *dir = node->parent; dir; dir = dir->parent) {
-		bool described;
+	int r = 0;
 
-		node_lock(core, dir);
-		described = dir->state != NODE_VIRTUAL && dir->state != NODE_UNKNOWN;
-		node_unlock(core, dir);
-		if (!described) {
-			int r = ask(core, req, dir);
-
-			if (r != 0)
-				return r;
-		}
-	}
-	return 0;
+	for (struct node *dir = node->parent; dir && r == 0; dir = dir->parent)
+		r = ask(core, req, dir, is_described);
+	return r;
 }
 
 static void node_init_from_item(struct core *core, struct node *node, const struct store_item *item,
@@ -536,34 +596,11 @@ int resolve_local(struct core *core, struct node *parent, const char *name, stru
 	return r;
 }
 
-static int find_or_make_unknown(struct core *core, struct node *parent, const char *name,
-				struct node **ret)
-{
-	_cleanup_(freep) char *origin = NULL;
-	bool is_new;
-	struct node *node = node_find_or_new(core, parent, name, &is_new);
-
-	if (!node)
-		return -ENOMEM;
-	if (is_new) {
-		origin = node_origin(core, node);
-		if (!origin) {
-			node_unref(core, node);
-			return -ENOMEM;
-		}
-		node_lock(core, node);
-		node->ino = store_identity(core->store, origin, 0);
-		node_unlock(core, node);
-	}
-	*ret = node;
-	return 0;
-}
-
 int resolve_child(struct core *core, struct core_req *req, struct node *parent, const char *name,
 		  struct node **ret)
 {
 	struct node *child;
-	bool projected;
+	bool projected, is_new;
 	int r;
 
 	if (!name_is_valid(name, strlen(name)))
@@ -589,9 +626,9 @@ int resolve_child(struct core *core, struct core_req *req, struct node *parent, 
 			return r;
 	}
 	if (!child) {
-		r = find_or_make_unknown(core, parent, name, &child);
-		if (r < 0)
-			return r;
+		child = node_find_or_new(core, parent, name, &is_new);
+		if (!child)
+			return -ENOMEM;
 	}
 	r = resolve_usable(core, req, child);
 	if (r != 0)

@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "core/internal.h"
@@ -137,7 +138,9 @@ static int walk(struct core *core, struct core_req *req, const char *path, bool 
 
 	*ret_known = true;
 	while (r == 0 && (name = strsep(&rest, "/")) && *name) {
-		*ret_known = known_before(core, req, dir, name);
+		req->op.size = rest != NULL; /* for req_run(): what is asked for is only on the way */
+		if (!rest)
+			*ret_known = known_before(core, req, dir, name);
 		if (!rest && listed && !*ret_known && !has_disk_item(core, dir, path)) {
 			node_unref(core, dir);
 			return 0;
@@ -168,6 +171,7 @@ int op_state(struct core *core, struct core_req *req)
 		return -ENOTTY;
 	if (!memchr(arg->path, '\0', sizeof(arg->path)) || !path_is_valid(arg->path))
 		return -EINVAL;
+	memset(&arg->state, 0, sizeof(*arg) - offsetof(struct core_ioctl_state, state));
 	r = walk(core, req, arg->path, arg->flags & CORE_IOCTL_STATE_LISTED, &node, &known);
 	if (r == -ENOENT && is_tombstone(core, arg->path)) {
 		arg->state = STATE_TOMBSTONE;

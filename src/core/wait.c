@@ -14,6 +14,7 @@
 
 #include "core/internal.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 #define TICK_MS 250            /* how exactly time limits are kept */
 #define TICK_INTERRUPTED_MS 100 /* how often the signals of an interrupted caller are looked at */
@@ -32,6 +33,7 @@ static void register_add(struct wait *w, struct core_req *req)
 	req->op.parked_hash_next = *bucket;
 	*bucket = req;
 	w->n_parked++;
+	w->n_parked_reads += req->op.kind == OP_READ;
 }
 
 /* Out of its queue and of the register. */
@@ -45,6 +47,7 @@ static void take_out(struct wait *w, struct core_req *req)
 	list_remove(&req->op.parked_link);
 	list_remove(&req->op.wait_link);
 	w->n_parked--;
+	w->n_parked_reads -= req->op.kind == OP_READ;
 }
 
 void waitq_init(struct waitq *q)
@@ -63,6 +66,27 @@ static bool was_interrupted_early(struct wait *w, uint64_t unique)
 	return false;
 }
 
+/* Too many reads wait already? Says so once. */
+static bool is_read_too_many(struct wait *w, const struct core_req *req)
+{
+	if (req->op.kind != OP_READ || !w->max_parked_reads ||
+	    w->n_parked_reads < w->max_parked_reads)
+		return false;
+	if (!w->reported_limit)
+		log_warning("%llu reads wait for the provider, and the kernel takes hardly more: further "
+			    "reads of un-hydrated files fail with EIO until some are answered",
+			    (unsigned long long)w->n_parked_reads);
+	w->reported_limit = true;
+	return true;
+}
+
+void core_limit_parked_reads(struct core *core, uint64_t n)
+{
+	pthread_mutex_lock(&core->wait.lock);
+	core->wait.max_parked_reads = n;
+	pthread_mutex_unlock(&core->wait.lock);
+}
+
 int wait_park(struct core *core, struct waitq *q, struct core_req *req)
 {
 	struct wait *w = &core->wait;
@@ -71,6 +95,10 @@ int wait_park(struct core *core, struct waitq *q, struct core_req *req)
 	if (w->stopping) {
 		pthread_mutex_unlock(&w->lock);
 		return -ENOTCONN;
+	}
+	if (is_read_too_many(w, req)) {
+		pthread_mutex_unlock(&w->lock);
+		return -EIO;
 	}
 	if (q->ref)
 		q->ref(q);

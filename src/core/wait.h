@@ -43,6 +43,9 @@ struct wait {
 	uint64_t early[WAIT_N_EARLY];              /* interrupts that came before their request was parked */
 	unsigned next_early;
 	uint64_t n_parked;
+	uint64_t n_parked_reads;
+	uint64_t max_parked_reads; /* 0: no limit */
+	bool reported_limit;
 	bool check_now;
 	bool timer_idle; /* it waits without a time: a request that parks wakes it */
 	bool stopping;
@@ -61,7 +64,8 @@ void waitq_init(struct waitq *q);
 
 /*
  * Park @req in @q.  Call it with the lock held under which @q's owner decides to wake (so that no wake-up
- * is lost), and do not touch @req afterwards.  Returns CORE_PENDING, or -ENOTCONN when stopping.
+ * is lost), and do not touch @req afterwards.  Returns CORE_PENDING, -ENOTCONN when stopping, or -EIO
+ * for a read too many.
  */
 int wait_park(struct core *core, struct waitq *q, struct core_req *req);
 

@@ -14,12 +14,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fuse/attach.h"
 #include "fuse/helper.h"
@@ -158,6 +160,20 @@ static uint64_t wanted_features(const struct session *s, const struct fuse_mount
 	return wanted & ~features_parse(secure_getenv("PROJFS_DISABLE"));
 }
 
+/* What the kernel really takes: an ordinary user's share has a ceiling of its own. */
+static uint64_t background_limit(void)
+{
+	uint64_t limit = NEGOTIATE_BACKGROUND;
+	unsigned ceiling = 0;
+	FILE *f = geteuid() == 0 ? NULL : fopen("/sys/module/fuse/parameters/max_user_bgreq", "re");
+
+	if (f && fscanf(f, "%u", &ceiling) == 1 && ceiling)
+		limit = MIN(limit, (uint64_t)ceiling);
+	if (f)
+		(void)fclose(f);
+	return limit;
+}
+
 static int start_threads(struct fuse_mount *m, unsigned n, struct errmsg *err)
 {
 	int cloned = 0, r;
@@ -172,6 +188,7 @@ static int start_threads(struct fuse_mount *m, unsigned n, struct errmsg *err)
 		                 m->session.features & FUSE_HAS_EXPIRE_ONLY, &m->notifier);
 	if (r == 0) {
 		core_set_kernel(m->session.core, &notifier_kernel, m->notifier);
+		core_limit_parked_reads(m->session.core, background_limit() / 4 * 3);
 		r = session_start_threads(&m->session, m->device, n);
 	}
 	return r < 0 ? errmsg_set(err, r, "cannot start the request threads: %s", strerror(-r)) : 0;

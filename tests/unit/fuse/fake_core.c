@@ -319,6 +319,12 @@ int core_run_on_disk_thread(struct core *core, void (*run)(void *arg), void *arg
 	return 0;
 }
 
+void core_limit_parked_reads(struct core *core, uint64_t n)
+{
+	(void)core;
+	(void)n;
+}
+
 void core_set_kernel(struct core *core, const struct core_kernel *kernel, void *context)
 {
 	core->kernel = kernel;
