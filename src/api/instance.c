@@ -227,34 +227,38 @@ static prj_result open_store(struct prj_instance *instance)
 	}
 }
 
+static prj_result refuse_binding(const struct prj_instance *instance, const struct buf *known)
+{
+	const char *text = (const char *)known->data;
+	const char *newline = memchr(text, '\n', known->size);
+	size_t head = newline ? (size_t)(newline + 1 - text) : 0;
+
+	return fail(PRJ_ERR_VIRTUALIZATION_PROVIDER_UNKNOWN,
+		    "\"%s\" projects %.*s: its local items belong to that. Use another directory, or "
+		    "-o rebind if it is the same data",
+		    instance->root, (int)(known->size - head), text + head);
+}
+
 /* What a root's items came from may not change behind their back. */
 static prj_result check_binding(struct prj_instance *instance)
 {
 	_cleanup_(freep) char *binding = NULL;
-	struct buf known = {0};
-	prj_result result = PRJ_OK;
+	_cleanup_(buf_deinit) struct buf known = {0};
 	int r;
 
 	if (asprintf(&binding, "%s\n%s", instance->provider_name, instance->source) < 0)
 		return PRJ_ERR_OUT_OF_MEMORY;
 	r = store_load_blob(instance->store, BINDING_BLOB, &known);
 	if (r < 0 && r != -ENOENT)
-		result = fail_errno(r, "reading what \"%s\" projects: %s", instance->root, strerror(-r));
-	else if (r == 0 && !(instance->flags & PRJ_FLAG_REBIND) &&
-		 (known.size != strlen(binding) || memcmp(known.data, binding, known.size) != 0))
-		result = fail(PRJ_ERR_VIRTUALIZATION_PROVIDER_UNKNOWN,
-			      "\"%s\" projects %.*s: its local items belong to that. Use another "
-			      "directory, or -o rebind if it is the same data",
-			      instance->root,
-			      (int)(known.size - strcspn((char *)known.data, "\n") - 1 < known.size
-					    ? known.size - strcspn((char *)known.data, "\n") - 1 : 0),
-			      (char *)known.data + strcspn((char *)known.data, "\n") + 1);
-	else
-		r = store_save_blob(instance->store, BINDING_BLOB, binding, strlen(binding));
-	buf_deinit(&known);
-	if (result == PRJ_OK && r < 0)
-		result = fail_errno(r, "writing what \"%s\" projects: %s", instance->root, strerror(-r));
-	return result;
+		return fail_errno(r, "reading what \"%s\" projects: %s", instance->root, strerror(-r));
+	/* Written once: it is made durable, which may take long on a busy disk. */
+	if (r == 0 && known.size == strlen(binding) && !memcmp(known.data, binding, known.size))
+		return PRJ_OK;
+	if (r == 0 && !(instance->flags & PRJ_FLAG_REBIND))
+		return refuse_binding(instance, &known);
+	r = store_save_blob(instance->store, BINDING_BLOB, binding, strlen(binding));
+	return r < 0 ? fail_errno(r, "writing what \"%s\" projects: %s", instance->root, strerror(-r))
+		     : PRJ_OK;
 }
 
 /* ---- control --------------------------------------------------------------------------------------- */
