@@ -91,7 +91,7 @@ one "gcc, thread sanitizer" build "$TSAN" -Db_sanitize=thread -Db_lundef=false -
 if [ "$failed" -eq 0 ]; then
 	one "exported symbols are the public API" python3 tests/check_exports.py "$CLANG/src/api/libprojfs.so"
 	meson_tests "$GCC" "unit and fuzz tests, ASan and UBSan" --timeout-multiplier 3
-	meson_tests "$TSAN" "core under TSan" --timeout-multiplier 5 --wrapper tests/tsan_wrapper.sh --suite core
+	meson_tests "$TSAN" "unit tests under TSan" --timeout-multiplier 5 --wrapper "$PWD/tests/tsan_wrapper.sh" --suite unit
 	one "installs and works from a prefix" tests/check_install.sh "$BUILD"
 	pytest_run "mount tests" tests/mount/run.sh "$GCC" $FULL
 	if [ "$(id -u)" = 0 ]; then
