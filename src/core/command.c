@@ -420,34 +420,38 @@ int commands_init(struct core *core, unsigned n_threads)
 	return 0;
 }
 
-/* Some outstanding command that is not cancelled and does not end a session: the one asked first. */
-static struct command *next_to_cancel(struct commands *c)
+static bool may_cancel(const struct command *cmd)
 {
-	struct command *first = NULL;
+	return !cmd->cancelled && !cmd->completed_early && cmd->state != COMMAND_DONE &&
+	       (cmd->kind != COMMAND_END_ENUM || cmd->state == COMMAND_PENDED);
+}
 
-	for (size_t i = 0; i < COMMAND_N_BUCKETS; i++) {
-		for (struct command *cmd = c->buckets[i]; cmd; cmd = cmd->hash_next) {
-			if (cmd->cancelled || cmd->completed_early || cmd->state == COMMAND_DONE ||
-			    (cmd->kind == COMMAND_END_ENUM && cmd->state != COMMAND_PENDED))
-				continue;
-			if (!first || cmd->id < first->id)
-				first = cmd;
+/* Some outstanding command, referenced, that is not cancelled and does not end a session.  The search goes on at
+ * *bucket, where the last one ended: there may be very many. */
+static struct command *next_to_cancel(struct commands *c, size_t *bucket)
+{
+	for (size_t n = 0; n < COMMAND_N_BUCKETS; n++) {
+		for (struct command *cmd = c->buckets[*bucket]; cmd; cmd = cmd->hash_next) {
+			if (may_cancel(cmd)) {
+				cmd->n_refs++;
+				return cmd;
+			}
 		}
+		*bucket = (*bucket + 1) % COMMAND_N_BUCKETS;
 	}
-	if (first)
-		first->n_refs++;
-	return first;
+	return NULL;
 }
 
 void commands_stop(struct core *core)
 {
 	struct commands *c = &core->commands;
 	struct command *cmd;
+	size_t bucket = 0;
 
 	pthread_mutex_lock(&c->lock);
 	c->stopping = true;
 	for (;;) {
-		cmd = next_to_cancel(c);
+		cmd = next_to_cancel(c, &bucket);
 		if (cmd) {
 			pthread_mutex_unlock(&c->lock);
 			command_cancel(core, cmd);

@@ -43,6 +43,7 @@ struct listing {
 	enum listing_state state; /* lock; it becomes COMPLETE or FAILED once */
 	int error;                /* lock; why it failed */
 	struct command *cmd;      /* lock: in flight, referenced */
+	struct command *end;      /* made beforehand: what was started must end, memory or not */
 	struct node *dir;         /* referenced until it is loaded */
 	char *dir_path;           /* where it is on disk */
 	uint8_t session_id[16];
@@ -118,8 +119,8 @@ static void listing_free(struct core *core, struct listing *l)
 	free(l->entries);
 	nameset_deinit(&l->index);
 	nameset_deinit(&l->local_index);
-	if (l->cmd)
-		command_unref(core, l->cmd);
+	command_unref(core, l->cmd);
+	command_unref(core, l->end);
 	if (l->dir)
 		node_unref(core, l->dir);
 	free(l->dir_path);
@@ -413,7 +414,7 @@ static int merge_locals(struct core *core, struct listing *l)
 
 static void loaded(struct core *core, struct listing *l, int error)
 {
-	struct command *cmd;
+	struct command *cmd, *end;
 	struct node *dir;
 
 	if (error == 0)
@@ -423,37 +424,27 @@ static void loaded(struct core *core, struct listing *l, int error)
 	pthread_mutex_lock(&l->lock);
 	dir = steal_ptr(&l->dir);
 	cmd = steal_ptr(&l->cmd); /* commands hold their listing */
+	end = steal_ptr(&l->end); /* and their directory, which may hold this */
 	l->state = error < 0 ? LISTING_FAILED : LISTING_COMPLETE;
 	l->error = error;
 	pthread_mutex_unlock(&l->lock);
 	/* Who wanted what was cancelled has gone; who came just then loads it again. */
 	wait_wake(core, &l->q, error == -ECANCELED ? 0 : error);
 	node_unref(core, dir);
-	if (cmd)
-		command_unref(core, cmd);
+	command_unref(core, cmd);
+	command_unref(core, end);
 }
 
-static int send(struct core *core, struct listing *l, enum command_kind kind,
-		void (*finished)(struct core *core, struct command *cmd, int error))
+/* Takes over the reference to @cmd. */
+static int send_command(struct core *core, struct listing *l, struct command *cmd,
+			void (*finished)(struct core *core, struct command *cmd, int error))
 {
-	struct command *cmd = command_new(core, kind, l->dir);
 	struct command *former;
 	int r;
 
-	if (!cmd)
-		return -ENOMEM;
 	cmd->listing = listing_ref(l);
 	cmd->finished = finished;
 	memcpy(cmd->session_id, l->session_id, sizeof(cmd->session_id));
-	if (kind == COMMAND_GET_ENUM) {
-		cmd->restart = !l->restarted;
-		l->restarted = true;
-		cmd->buffer = dir_buffer_new();
-		if (!cmd->buffer) {
-			command_unref(core, cmd);
-			return -ENOMEM;
-		}
-	}
 	pthread_mutex_lock(&l->lock);
 	former = l->cmd;
 	l->cmd = command_ref(core, cmd);
@@ -465,6 +456,25 @@ static int send(struct core *core, struct listing *l, enum command_kind kind,
 	return r == -EBUSY ? -EIO : r;
 }
 
+static int send(struct core *core, struct listing *l, enum command_kind kind,
+		void (*finished)(struct core *core, struct command *cmd, int error))
+{
+	struct command *cmd = command_new(core, kind, l->dir);
+
+	if (!cmd)
+		return -ENOMEM;
+	if (kind == COMMAND_GET_ENUM) {
+		cmd->restart = !l->restarted;
+		l->restarted = true;
+		cmd->buffer = dir_buffer_new();
+		if (!cmd->buffer) {
+			command_unref(core, cmd);
+			return -ENOMEM;
+		}
+	}
+	return send_command(core, l, cmd, finished);
+}
+
 static void end_finished(struct core *core, struct command *cmd, int error)
 {
 	(void)cmd;
@@ -474,7 +484,7 @@ static void end_finished(struct core *core, struct command *cmd, int error)
 
 static void end_session(struct core *core, struct listing *l, int error)
 {
-	if (send(core, l, COMMAND_END_ENUM, end_finished) < 0)
+	if (send_command(core, l, steal_ptr(&l->end), end_finished) < 0)
 		atomic_fetch_sub(&core->n_open_listings, 1);
 	loaded(core, l, error);
 }
@@ -538,7 +548,8 @@ static void start(struct core *core, struct core_req *req, struct listing *l)
 	if (l->on_disk)
 		r = load_locals(core, l);
 	if (r == 0 && projected) {
-		r = send(core, l, COMMAND_START_ENUM, start_finished);
+		l->end = command_new(core, COMMAND_END_ENUM, l->dir);
+		r = l->end ? send(core, l, COMMAND_START_ENUM, start_finished) : -ENOMEM;
 		if (r == 0)
 			return;
 	}

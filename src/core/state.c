@@ -42,7 +42,8 @@ static uint32_t state_bits(const struct node *node)
 
 static void copy_id(struct record_bytes from, uint8_t to[128])
 {
-	memcpy(to, from.data, MIN(from.size, (size_t)128));
+	if (from.size)
+		memcpy(to, from.data, MIN(from.size, (size_t)128));
 }
 
 static uint64_t partial_bytes_of(struct core *core, struct node *node)

@@ -30,10 +30,12 @@ static void register_add(struct wait *w, struct core_req *req)
 	struct core_req **bucket = bucket_of(w, req->unique);
 
 	list_append(&w->parked, &req->op.parked_link);
-	req->op.parked_hash_next = *bucket;
-	*bucket = req;
 	w->n_parked++;
 	w->n_parked_reads += req->op.kind == OP_READ;
+	if (!req->unique)
+		return; /* nobody will look for it */
+	req->op.parked_hash_next = *bucket;
+	*bucket = req;
 }
 
 /* Out of its queue and of the register. */
@@ -41,9 +43,10 @@ static void take_out(struct wait *w, struct core_req *req)
 {
 	struct core_req **p = bucket_of(w, req->unique);
 
-	while (*p != req)
+	while (req->unique && *p != req)
 		p = &(*p)->op.parked_hash_next;
-	*p = req->op.parked_hash_next;
+	if (req->unique)
+		*p = req->op.parked_hash_next;
 	list_remove(&req->op.parked_link);
 	list_remove(&req->op.wait_link);
 	w->n_parked--;
