@@ -150,7 +150,8 @@ void core_listxattr(struct core *core, struct core_req *req, uint64_t node_id);
 /* An ioctl on the open directory or file @node_id, see core/ioctl.h; @data is copied. */
 void core_ioctl(struct core *core, struct core_req *req, uint64_t node_id, uint32_t command,
 		const void *data, size_t size);
-/* The caller of request @unique got a signal.  Unknown numbers are fine. -EAGAIN: not known (yet). */
+/* The caller of request @unique got a signal.  Unknown numbers are fine: one that is being worked on is remembered
+ * in case it parks. Always 0. */
 int core_interrupt(struct core *core, uint64_t unique);
 
 /* May OPEN / OPENDIR be answered "never ask again"?  Fixed for the life of the instance. */

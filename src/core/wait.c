@@ -167,15 +167,22 @@ void wait_wake(struct core *core, struct waitq *q, int result)
 	wait_wake_some(core, q, NULL, wake_all, &result);
 }
 
+static struct core_req *find_parked(struct wait *w, uint64_t unique)
+{
+	struct core_req *req = *bucket_of(w, unique);
+
+	while (req && req->unique != unique)
+		req = req->op.parked_hash_next;
+	return req;
+}
+
 int wait_interrupt(struct core *core, uint64_t unique)
 {
 	struct wait *w = &core->wait;
 	struct core_req *req;
 
 	pthread_mutex_lock(&w->lock);
-	for (req = *bucket_of(w, unique); req; req = req->op.parked_hash_next)
-		if (req->unique == unique)
-			break;
+	req = find_parked(w, unique);
 	if (req) {
 		if (!req->op.interrupted) {
 			req->op.interrupted = true;
@@ -244,17 +251,14 @@ static enum caller caller_fate(uint32_t pid)
 	return CALLER_LIVES;
 }
 
-/* 0: let it wait. */
-static int verdict(struct core *core, struct core_req *req, uint64_t now)
+/* 0: let it wait. @fate is that of an interrupted caller. */
+static int verdict(struct core *core, const struct core_req *req, enum caller fate, uint64_t now)
 {
-	if (req->op.interrupted) {
-		enum caller fate = caller_fate(req->pid);
-
-		if (fate == CALLER_DIES ||
-		    (fate == CALLER_UNSEEN && now - req->op.interrupted_ms >= UNSEEN_GRACE_MS)) {
-			COUNT(core, interrupted);
-			return -EINTR;
-		}
+	if (req->op.interrupted &&
+	    (fate == CALLER_DIES ||
+	     (fate == CALLER_UNSEEN && now - req->op.interrupted_ms >= UNSEEN_GRACE_MS))) {
+		COUNT(core, interrupted);
+		return -EINTR;
 	}
 	if (req->op.deadline_ms && now >= req->op.deadline_ms) {
 		COUNT(core, timeouts);
@@ -279,26 +283,79 @@ static void give_up(struct core *core, struct core_req *req, int error)
 		q->unref(core, q);
 }
 
-/* Look through the parked requests once.  Returns the time until the next look. */
-static unsigned check_parked(struct core *core, struct list *ret_over)
+static void take_over(struct wait *w, struct core_req *req, int error, struct list *ret_over)
+{
+	take_out(w, req);
+	req->op.wake_result = error;
+	list_append(ret_over, &req->op.wait_link);
+}
+
+/* An interrupted request, by the number that finds it again: it may be answered while we look at its caller. */
+struct suspect {
+	uint64_t unique;
+	uint32_t pid;
+	enum caller fate;
+};
+
+#define SUSPECTS_MAX 256 /* looked at in one tick; the others in the next */
+
+/* Those whose time is over, and who has to be looked at. The caller holds w->lock. */
+static size_t check_deadlines(struct core *core, struct suspect *suspects, struct list *ret_over)
 {
 	struct wait *w = &core->wait;
-	uint64_t now = clock_now_ms();
-	unsigned tick = TICK_MS;
+	uint64_t now = clock_now_ms(), left = w->n_parked;
+	size_t n = 0;
 
 	list_for_each_safe (pos, tmp, &w->parked) {
 		struct core_req *req = list_entry(pos, struct core_req, op.parked_link);
-		int error = verdict(core, req, now);
+		int error = verdict(core, req, CALLER_LIVES, now);
 
+		if (left-- == 0)
+			break; /* those that were moved to the end */
 		if (error < 0) {
-			take_out(w, req);
-			req->op.wake_result = error;
-			list_append(ret_over, &req->op.wait_link);
-		} else if (req->op.interrupted) {
-			tick = TICK_INTERRUPTED_MS;
+			take_over(w, req, error, ret_over);
+		} else if (req->op.interrupted && n < SUSPECTS_MAX) {
+			suspects[n++] = (struct suspect){.unique = req->unique, .pid = req->pid};
+			/* To the end of the line, so that everybody's turn comes. */
+			list_remove(&req->op.parked_link);
+			list_append(&w->parked, &req->op.parked_link);
+			if (n == SUSPECTS_MAX)
+				break;
 		}
 	}
-	return tick;
+	return n;
+}
+
+/* The caller holds w->lock, which is given up while /proc is read. */
+static void check_suspects(struct core *core, struct suspect *suspects, size_t n,
+			   struct list *ret_over)
+{
+	struct wait *w = &core->wait;
+	uint64_t now = clock_now_ms();
+
+	if (!n)
+		return;
+	pthread_mutex_unlock(&w->lock);
+	for (size_t i = 0; i < n; i++)
+		suspects[i].fate = caller_fate(suspects[i].pid);
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct core_req *req = find_parked(w, suspects[i].unique);
+		int error = req ? verdict(core, req, suspects[i].fate, now) : 0;
+
+		if (error < 0)
+			take_over(w, req, error, ret_over);
+	}
+}
+
+/* Look through the parked requests once.  Returns the time until the next look. */
+static unsigned check_parked(struct core *core, struct list *ret_over)
+{
+	struct suspect suspects[SUSPECTS_MAX];
+	size_t n = check_deadlines(core, suspects, ret_over);
+
+	check_suspects(core, suspects, n, ret_over);
+	return n ? TICK_INTERRUPTED_MS : TICK_MS;
 }
 
 static void *timer_main(void *arg)
