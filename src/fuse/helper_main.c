@@ -62,25 +62,38 @@ static void detach_if_mounted(const char *mount_point, dev_t dev)
 	for (int i = 0; i < DETACH_TRIES && is_mounted(mount_point, dev); i++) {
 		if (i > 0)
 			sleep_ms(50);
-		(void)detach(mount_point, true, NULL);
+		/* not again: the number is free now, and the next mount here may have it already */
+		if (detach(mount_point, true, NULL) == 0)
+			return;
 	}
 }
 
-/* A process that inherited the device keeps the connection, and all who wait for it, alive. */
-static void abort_if_connected(dev_t dev)
+/*
+ * The files of our connection in fusectl, opened while it is there for sure: its number is that of the next mount as
+ * soon as it ends, but these descriptors then lead to nothing.
+ */
+struct connection {
+	int waiting_fd;
+	int abort_fd;
+};
+
+static int open_control(dev_t dev, const char *name, int flags)
 {
 	char path[64];
-	int fd;
 
-	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", minor(dev));
-	if (access(path, F_OK) < 0)
+	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/%s", minor(dev), name);
+	return open(path, flags | O_CLOEXEC);
+}
+
+/* A process that inherited the device keeps the connection, and all who wait for it, alive. */
+static void abort_if_connected(const struct connection *connection)
+{
+	char byte;
+
+	if (pread(connection->waiting_fd, &byte, 1, 0) != 1)
 		return;
 	sleep_ms(ABORT_GRACE_MS);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	(void)!write(fd, "1", 1);
-	(void)close(fd);
+	(void)!write(connection->abort_fd, "1", 1);
 }
 
 static void flush_root(void)
@@ -97,6 +110,8 @@ static void flush_root(void)
 int main(int argc, char **argv)
 {
 	unsigned dev_major, dev_minor;
+	struct connection connection;
+	dev_t dev;
 
 	if (argc != 3 || sscanf(argv[2], "%u:%u", &dev_major, &dev_minor) != 2) {
 		fprintf(stderr,
@@ -107,11 +122,12 @@ int main(int argc, char **argv)
 	if (fork() != 0)
 		return 0;
 
+	dev = makedev(dev_major, dev_minor);
+	connection.waiting_fd = open_control(dev, "waiting", O_RDONLY);
+	connection.abort_fd = open_control(dev, "abort", O_WRONLY);
 	if (!wait_for_end()) {
-		dev_t dev = makedev(dev_major, dev_minor);
-
 		detach_if_mounted(argv[1], dev);
-		abort_if_connected(dev);
+		abort_if_connected(&connection);
 	}
 	flush_root();
 	return 0;
