@@ -74,6 +74,8 @@ int core_new(struct store *store, const struct core_config *config, struct core 
 	core->next_handle = 1;
 	core->next_session = 1;
 	pthread_mutex_init(&core->kept_lock, NULL);
+	pthread_mutex_init(&core->dir_handles_lock, NULL);
+	list_init(&core->dir_handles);
 	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
 		pthread_mutex_init(&core->staging_locks[i], NULL);
 	r = getrandom(core->stream_secret, sizeof(core->stream_secret), 0) ==
@@ -111,6 +113,7 @@ struct core *core_free(struct core *core)
 {
 	if (!core)
 		return NULL;
+	dir_handles_free(core);
 	for (size_t i = 0; i < CORE_N_KEPT; i++)
 		node_unref(core, core->kept[i]);
 	node_table_deinit(core);
@@ -119,6 +122,7 @@ struct core *core_free(struct core *core)
 	wait_deinit(core);
 	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
 		pthread_mutex_destroy(&core->staging_locks[i]);
+	pthread_mutex_destroy(&core->dir_handles_lock);
 	pthread_mutex_destroy(&core->kept_lock);
 	free(core);
 	return NULL;

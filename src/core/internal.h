@@ -49,6 +49,8 @@ struct core {
 	struct commands commands;
 	struct disk disk;
 	struct node *root;
+	pthread_mutex_t dir_handles_lock;
+	struct list dir_handles; /* open directories: the kernel does not close them when the mount goes */
 	pthread_mutex_t kept_lock;
 	struct node *kept[CORE_N_KEPT]; /* a ring; referenced */
 	unsigned next_kept;
@@ -114,6 +116,9 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 
 /* Keep a node that nobody uses yet alive for a while: a bounded number, oldest out first. */
 void core_keep(struct core *core, struct node *node);
+
+/* readdir.c: close what is still open. */
+void dir_handles_free(struct core *core);
 
 /* hydrate.c */
 

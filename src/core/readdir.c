@@ -13,6 +13,7 @@
 #include "core/listing.h"
 
 struct dir_handle {
+	struct list link;        /* protected by core->dir_handles_lock */
 	struct listing *listing; /* protected by the node's lock */
 	bool delivered;          /* likewise: a read from offset 0 is a rewind, which loads anew */
 };
@@ -33,6 +34,9 @@ int op_opendir(struct core *core, struct core_req *req)
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
+	pthread_mutex_lock(&core->dir_handles_lock);
+	list_append(&core->dir_handles, &h->link);
+	pthread_mutex_unlock(&core->dir_handles_lock);
 	req->ret.open.handle = (uint64_t)(uintptr_t)h;
 	req->ret.open.keep_cache = core->config.stable_view;
 	return 0;
@@ -45,8 +49,21 @@ void core_releasedir(struct core *core, uint64_t node_id, uint64_t handle)
 	(void)node_id;
 	if (!h)
 		return;
+	pthread_mutex_lock(&core->dir_handles_lock);
+	list_remove(&h->link);
+	pthread_mutex_unlock(&core->dir_handles_lock);
 	listing_unref(core, h->listing);
 	free(h);
+}
+
+void dir_handles_free(struct core *core)
+{
+	list_for_each_safe (pos, tmp, &core->dir_handles) {
+		struct dir_handle *h = list_entry(pos, struct dir_handle, link);
+
+		listing_unref(core, h->listing);
+		free(h);
+	}
 }
 
 /* A node whose attributes can be handed out with the listing, referenced, or NULL. */

@@ -90,7 +90,7 @@ static void abort_if_connected(const struct connection *connection)
 {
 	char byte;
 
-	if (pread(connection->waiting_fd, &byte, 1, 0) != 1)
+	if (read(connection->waiting_fd, &byte, 1) != 1)
 		return;
 	sleep_ms(ABORT_GRACE_MS);
 	(void)!write(connection->abort_fd, "1", 1);
