@@ -7,6 +7,7 @@ import random
 import select
 import signal
 import socket
+import time
 
 import pytest
 
@@ -60,7 +61,11 @@ def wrong_below(root, content):
 
 
 def kill_with_helper(box, instance):
-    others = [p for p in processes_with("PROJFS_TEST_DIR", box.dir) if p != instance.pid]
+    others = []
+    deadline = time.monotonic() + 20
+    # the mount is there a moment before the helper is
+    while not others and time.monotonic() < deadline:
+        others = [p for p in processes_with("PROJFS_TEST_DIR", box.dir) if p != instance.pid]
     assert len(others) == 1
     for pid in (*others, instance.pid):
         os.kill(pid, signal.SIGKILL)
