@@ -11,6 +11,11 @@
 #include "core/dir_buffer.h"
 #include "util/name.h"
 
+static prj_result not_running(void)
+{
+	return fail(PRJ_ERR_INVALID_PARAMETER, "the instance is NULL, or it has been stopped");
+}
+
 static prj_result check_path(const char *path)
 {
 	const char *name;
@@ -41,13 +46,16 @@ prj_result prj_write_placeholder_info2(prj_instance *instance, const char *desti
 	int r;
 
 	if (!instance)
-		return fail(PRJ_ERR_INVALID_PARAMETER, "instance is NULL");
+		return not_running();
 	result = check_path(destination_file_name);
 	if (result != PRJ_OK)
 		return result;
 	result = convert_placeholder_info(info, info_size, extended_info, &c);
-	if (result == PRJ_OK) {
+	if (result == PRJ_OK && !instance_enter(instance)) {
+		result = not_running();
+	} else if (result == PRJ_OK) {
 		r = core_write_placeholder(instance->core, destination_file_name, &c.rec);
+		instance_leave(instance);
 		if (r == -ENOENT)
 			result = fail(PRJ_ERR_PATH_NOT_FOUND, "\"%s\": its directory is not known yet: "
 				      "write the directory's placeholder first", destination_file_name);
@@ -85,11 +93,16 @@ static prj_result data_result(int r)
 prj_result prj_write_file_data(prj_instance *instance, const struct prj_guid *data_stream_id,
 			       const void *buffer, uint64_t byte_offset, uint32_t length)
 {
+	int r;
+
 	if (!instance || !data_stream_id || !buffer || !length)
 		return fail(PRJ_ERR_INVALID_PARAMETER,
 			    "instance, stream and buffer must not be NULL, and length not 0");
-	return data_result(core_write_data(instance->core, data_stream_id->bytes, buffer, byte_offset,
-					   length));
+	if (!instance_enter(instance))
+		return data_result(-EBADF);
+	r = core_write_data(instance->core, data_stream_id->bytes, buffer, byte_offset, length);
+	instance_leave(instance);
+	return data_result(r);
 }
 
 prj_result prj_write_file_data_from_fd(prj_instance *instance,
@@ -97,13 +110,18 @@ prj_result prj_write_file_data_from_fd(prj_instance *instance,
 				       uint64_t fd_offset, uint64_t byte_offset, uint64_t length,
 				       uint32_t flags)
 {
+	int r;
+
 	if (!instance || !data_stream_id || fd < 0 || !length || fd_offset > INT64_MAX ||
 	    flags & ~(uint32_t)PRJ_WRITE_ON_COMPLETION)
 		return fail(PRJ_ERR_INVALID_PARAMETER, "instance and stream must not be NULL, the "
 			    "descriptor must be open, length not 0, flags known");
-	return data_result(core_write_data_from_fd(instance->core, data_stream_id->bytes, fd, fd_offset,
-						   byte_offset, length,
-						   flags & PRJ_WRITE_ON_COMPLETION));
+	if (!instance_enter(instance))
+		return data_result(-EBADF);
+	r = core_write_data_from_fd(instance->core, data_stream_id->bytes, fd, fd_offset, byte_offset,
+				    length, flags & PRJ_WRITE_ON_COMPLETION);
+	instance_leave(instance);
+	return data_result(r);
 }
 
 prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *file_name,
@@ -152,9 +170,12 @@ prj_result prj_complete_command(prj_instance *instance, int32_t command_id,
 				    (int)extended->command_type);
 	}
 	error = result_of_callback(completion_result, &documented);
+	if (!instance_enter(instance))
+		return not_running();
 	if (!documented)
 		core_count_provider_fault(instance->core);
 	r = core_complete(instance->core, command_id, error, buffer);
+	instance_leave(instance);
 	return r < 0 ? fail_errno(r, "command %d is not pended, or it is a listing and was completed "
 				  "without its buffer", command_id) : PRJ_OK;
 }

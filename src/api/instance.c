@@ -329,6 +329,64 @@ static void start_control(struct prj_instance *instance)
 		log_warning("%s; going on without it", err.text);
 }
 
+/* ---- who may still call ------------------------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t left;
+	struct prj_instance *first;
+} running = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
+
+static struct prj_instance **find_running(const struct prj_instance *instance)
+{
+	struct prj_instance **p = &running.first;
+
+	while (*p && *p != instance)
+		p = &(*p)->next_running;
+	return p;
+}
+
+bool instance_enter(struct prj_instance *instance)
+{
+	bool found;
+
+	pthread_mutex_lock(&running.lock);
+	found = instance && *find_running(instance);
+	if (found)
+		instance->n_calls++;
+	pthread_mutex_unlock(&running.lock);
+	return found;
+}
+
+void instance_leave(struct prj_instance *instance)
+{
+	pthread_mutex_lock(&running.lock);
+	if (--instance->n_calls == 0)
+		pthread_cond_broadcast(&running.left);
+	pthread_mutex_unlock(&running.lock);
+}
+
+static void allow_calls(struct prj_instance *instance)
+{
+	pthread_mutex_lock(&running.lock);
+	instance->next_running = running.first;
+	running.first = instance;
+	pthread_mutex_unlock(&running.lock);
+}
+
+static void forbid_calls(struct prj_instance *instance)
+{
+	struct prj_instance **p;
+
+	pthread_mutex_lock(&running.lock);
+	p = find_running(instance);
+	if (*p)
+		*p = instance->next_running;
+	while (instance->n_calls)
+		pthread_cond_wait(&running.left, &running.lock);
+	pthread_mutex_unlock(&running.lock);
+}
+
 /* ---- start and stop ----------------------------------------------------------------------------------- */
 
 static prj_result start(struct prj_instance *instance, const struct prj_start_options *options)
@@ -356,6 +414,7 @@ static prj_result start(struct prj_instance *instance, const struct prj_start_op
 	r = core_new(instance->store, &config, &instance->core);
 	if (r < 0)
 		return fail_errno(r, "starting an instance at \"%s\": %s", instance->root, strerror(-r));
+	allow_calls(instance);
 	if (instance->callbacks.notification)
 		log_warning("this version of projfs sends no notifications: the notification callback of \"%s\" "
 			    "is not called", instance->provider_name);
@@ -410,6 +469,7 @@ void prj_stop_virtualizing(prj_instance *instance)
 	control_server_free(instance->control);
 	if (instance->core)
 		core_stop(instance->core);
+	forbid_calls(instance);
 	if (instance->mount)
 		fuse_mount_stop(instance->mount);
 	fuse_mount_free(instance->mount);

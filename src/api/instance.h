@@ -30,8 +30,18 @@ struct prj_instance {
 	struct control_server *control;
 	int stop_request_fd; /* eventfd: somebody asked for a stop through the control socket */
 	int stop_event_fd;   /* epoll over that and the mount's event: what the program polls */
-	atomic_bool reported_undocumented;
+	/* Protected by the lock of the running instances. */
+	struct prj_instance *next_running;
+	unsigned n_calls;
 };
+
+/*
+ * A provider's own threads may still answer when their instance has been stopped.  Calls that they make go
+ * between these two: instance_enter() is false for a handle that is not running (any more), and what has entered
+ * is waited for before the instance is freed.
+ */
+bool instance_enter(struct prj_instance *instance);
+void instance_leave(struct prj_instance *instance);
 
 /* callbacks.c: what the core calls. */
 extern const struct core_provider api_provider;
