@@ -262,9 +262,11 @@ static int describe_replacement(struct core *core, struct node *old, const struc
 /* The provider does not have it (any more). */
 static int vanished(struct core *core, struct node *node)
 {
-	bool on_disk, adopted, keep;
+	bool on_disk, adopted, keep, is_told;
 
 	node_lock(core, node);
+	/* Else this is the first question about it, whose answer the kernel may keep. */
+	is_told = node->state != NODE_UNKNOWN;
 	on_disk = node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY;
 	adopted = node->flags & NODE_ADOPTED;
 	/* It came to be on disk while the provider was asked, and what is on disk wins. */
@@ -284,7 +286,8 @@ static int vanished(struct core *core, struct node *node)
 		}
 	}
 	node_retire(core, node);
-	core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
+	if (is_told)
+		core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
 	return -ENOENT;
 }
 
