@@ -17,6 +17,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -271,8 +272,25 @@ class Instance:
         if not is_mounted:
             self.end_by_force()
             raise MountFailed(self.log.read_text(errors="replace"))
+        self._wait_usable()
         self.minor = projfs_mounts().get(os.fspath(root))
         watchdog.tell(f"mount {self.minor}")
+
+    def _wait_usable(self):
+        """The control socket comes last."""
+        sockets = self.box.dir / "run" / "projfs"
+
+        def listens():
+            with contextlib.suppress(OSError):
+                for path in sockets.glob("*.sock"):
+                    with socket.socket(socket.AF_UNIX) as s:
+                        s.connect(os.fspath(path))
+                        pid = struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+                        if pid == self.pid:
+                            return True
+            return self.process.poll() is not None
+
+        eventually(listens, True)
 
     def __enter__(self):
         return self
