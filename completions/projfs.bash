@@ -93,7 +93,7 @@ _projfs_complete_roots()
 _projfs()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} options=
-	local commands="mount umount status state ls hydrate sync doctor"
+	local commands="mount umount status state ls hydrate restore sync fsck doctor"
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
@@ -108,9 +108,11 @@ _projfs()
 	umount) options="--lazy --quiet" ;;
 	status) options="--json" ;;
 	state) options="--json" ;;
-	ls) options="--json --recursive --state" ;;
+	ls) options="--json --recursive --state --tombstones" ;;
 	hydrate) options="--recursive --quiet --json" ;;
+	restore) options="--recursive --dry-run --json" ;;
 	sync) options="" ;;
+	fsck) options="--repair --json" ;;
 	doctor) options="--json" ;;
 	*) return ;;
 	esac
@@ -119,6 +121,11 @@ _projfs()
 		return
 	fi
 	case ${COMP_WORDS[1]} in
+	fsck)
+		# of a root that is not mounted
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		;;
 	umount | status | sync | doctor) _projfs_complete_roots "$current" ;;
 	*)
 		compopt -o filenames

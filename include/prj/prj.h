@@ -376,6 +376,8 @@ enum prj_start_flags {
 	PRJ_FLAG_NO_ALLOW_OTHER = 0x4000,
 	/** Take over a root that was last used with another provider_name or source. */
 	PRJ_FLAG_REBIND = 0x8000,
+	/** The mount refuses every change (EROFS). What is read is still kept locally. */
+	PRJ_FLAG_READ_ONLY = 0x10000,
 };
 
 /** The order in which the provider lists. */

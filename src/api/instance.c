@@ -101,7 +101,8 @@ static prj_result take_callbacks(const struct prj_callbacks *given, struct prj_c
 
 #define FLAGS_KNOWN                                                                           \
 	(PRJ_FLAG_STABLE_VIEW | PRJ_FLAG_REVALIDATE | PRJ_FLAG_ALLOW_OTHER |                   \
-	 PRJ_FLAG_NO_ALLOW_OTHER | PRJ_FLAG_REBIND | PRJ_FLAG_INLINE_CALLBACKS)
+	 PRJ_FLAG_NO_ALLOW_OTHER | PRJ_FLAG_REBIND | PRJ_FLAG_INLINE_CALLBACKS |               \
+	 PRJ_FLAG_READ_ONLY)
 #define FLAGS_LATER                                                                           \
 	(PRJ_FLAG_USE_NEGATIVE_PATH_CACHE | PRJ_FLAG_PERSIST_PLACEHOLDERS |                    \
 	 PRJ_FLAG_CHECK_PROVIDER)
@@ -302,10 +303,11 @@ static int make_events(struct prj_instance *instance)
 static prj_result start_mount(struct prj_instance *instance)
 {
 	bool other = geteuid() == 0;
-	struct fuse_mount_options options = {.source = instance->source, .read_only = true};
+	struct fuse_mount_options options = {.source = instance->source};
 	struct errmsg err = {0};
 	int r;
 
+	options.read_only = instance->flags & PRJ_FLAG_READ_ONLY;
 	if (instance->flags & PRJ_FLAG_ALLOW_OTHER)
 		other = true;
 	if (instance->flags & PRJ_FLAG_NO_ALLOW_OTHER)

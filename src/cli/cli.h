@@ -12,6 +12,7 @@
  *	instance.c        what a mounting process does until it is told to stop; daemon.c puts it in the background
  *	mounts.c          the kernel's table of mounts; overlap.c compares directories
  *	walk.c            a directory tree, for ls and hydrate
+ *	place.c           in which root a path lies; local.c walks what is local there, with tombstones.c
  */
 
 #include <getopt.h>
@@ -33,7 +34,7 @@ struct command {
 };
 
 extern const struct command command_mount, command_umount, command_status, command_state,
-	command_ls, command_hydrate, command_sync, command_doctor;
+	command_ls, command_hydrate, command_restore, command_sync, command_fsck, command_doctor;
 
 /*
  * getopt_long() for a sub-command, with --help and complaints done.

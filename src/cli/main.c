@@ -6,8 +6,8 @@
 #include "cli/suggest.h"
 
 static const struct command *const commands[] = {
-	&command_mount, &command_umount,  &command_status, &command_state,
-	&command_ls,    &command_hydrate, &command_sync,   &command_doctor,
+	&command_mount,   &command_umount,  &command_status, &command_state, &command_ls,
+	&command_hydrate, &command_restore, &command_sync,   &command_fsck,  &command_doctor,
 };
 
 static void print_help(void)

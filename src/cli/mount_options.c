@@ -23,6 +23,7 @@ enum general {
 	NO_ALLOW_OTHER,
 	ADOPT,
 	REBIND,
+	RO,
 	FILTER,
 	LOG,
 	LOG_LEVEL,
@@ -56,6 +57,7 @@ static const struct general_option general_options[] = {
 		   "take a ROOT that is not empty; what it holds stays, as local files"},
 	[REBIND] = {"rebind", PRJ_OPTION_BOOL, "", 0, 0,
 		    "take a ROOT that was last used with another source"},
+	[RO] = {"ro", PRJ_OPTION_BOOL, "", 0, 0, "refuse every change of the view"},
 	[FILTER] = {"filter", PRJ_OPTION_STRING, "=NAME:TEXT", 0, 0,
 		    "wrap the provider in this filter; several: innermost first"},
 	[LOG] = {"log", PRJ_OPTION_STRING, "=FILE|syslog|stderr|none", 0, 0,
@@ -167,6 +169,9 @@ static int apply_general(struct mount_options *o, enum general id, char *text, i
 		return 0;
 	case REBIND:
 		set_flag(o, PRJ_FLAG_REBIND, number);
+		return 0;
+	case RO:
+		set_flag(o, PRJ_FLAG_READ_ONLY, number);
 		return 0;
 	case FILTER:
 		return add_filter(o, text, err);

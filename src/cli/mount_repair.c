@@ -15,6 +15,7 @@
 
 #include "cli/cli.h"
 #include "cli/mounts.h"
+#include "cli/place.h"
 #include "util/macros.h"
 
 #define ASK_TIMEOUT_MS 2000
@@ -56,4 +57,18 @@ int mount_repair(const char *root)
 				root, cli_why(result));
 	cli_note("the instance of '%s' was gone: removed the mount that it left", root);
 	return 0;
+}
+
+int place_find_for(const char *operation, const char *path, struct place *ret)
+{
+	int r = place_find(path, ret);
+
+	if (r == 0 && ret->is_mounted && mount_is_dead(ret->root)) {
+		if (mount_repair(ret->root) != 0)
+			return EXIT_FAILED;
+		r = place_find(path, ret);
+	}
+	if (r == -ENXIO)
+		return cli_fail("cannot %s '%s': it lies in no projfs root", operation, path);
+	return r < 0 ? cli_fail("cannot %s '%s': %s", operation, path, strerror(-r)) : 0;
 }

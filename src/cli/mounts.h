@@ -46,6 +46,9 @@ int mount_wait_gone(const char *root, unsigned timeout_ms);
 /* An absolute path without ".", "..", "//", by text alone: for paths that cannot be touched. 0 or a negative errno. */
 int path_make_absolute(const char *path, char ret_path[PATH_MAX]);
 
+/* The absolute path @absolute with the symbolic links in all but its last component followed. 0 or a negative errno. */
+int path_resolve_parent(const char *absolute, char ret_path[PATH_MAX]);
+
 /*
  * The canonical path of a root: realpath(), with the text of the last component when that is a mount that
  * cannot be touched.

@@ -64,8 +64,7 @@ int path_make_absolute(const char *path, char ret_path[PATH_MAX])
 	return 0;
 }
 
-/* Resolve all but the last component. */
-static int resolve_parent(const char *absolute, char ret_path[PATH_MAX])
+int path_resolve_parent(const char *absolute, char ret_path[PATH_MAX])
 {
 	_cleanup_(freep) char *copy = strdup(absolute), *parent = NULL;
 	const char *name = strrchr(absolute, '/') + 1;
@@ -96,7 +95,7 @@ int path_resolve_root(const char *path, char ret_path[PATH_MAX])
 	/* a mount point of ours is better not touched: it may be dead or stuck */
 	if (mounts_has_root(&mounts, absolute))
 		found = absolute;
-	else if (resolve_parent(absolute, resolved) == 0 && mounts_has_root(&mounts, resolved))
+	else if (path_resolve_parent(absolute, resolved) == 0 && mounts_has_root(&mounts, resolved))
 		found = resolved;
 	mounts_deinit(&mounts);
 	if (found)

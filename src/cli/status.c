@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,6 +232,37 @@ static int ask_all(json_t *instances)
 	return check_mounts(instances);
 }
 
+static size_t count_entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	size_t n = 0;
+
+	if (!directory)
+		return 0;
+	while ((entry = readdir(directory)))
+		n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	(void)closedir(directory);
+	return n;
+}
+
+/* What a start, or fsck, set aside at a root that is not mounted. */
+static void say_set_aside(const char *root)
+{
+	static const char *const names[] = {"recovered", "conflicts"};
+	char path[PATH_MAX + 32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		size_t n;
+
+		(void)snprintf(path, sizeof(path), "%s/.projfs/%s", root, names[i]);
+		n = count_entries(path);
+		if (n > 0)
+			cli_note("%zu item%s of yours in '%s': take what you need, and remove %s",
+				 n, n == 1 ? "" : "s", path, n == 1 ? "it" : "them");
+	}
+}
+
 static int ask_one(const char *text, json_t *instances)
 {
 	json_t *request, *reply = NULL;
@@ -248,6 +280,8 @@ static int ask_one(const char *text, json_t *instances)
 	if (r < 0) {
 		if (mount_repair(root) != 0)
 			return EXIT_FAILED;
+		if (mount_wait_gone(root, 0) == 0)
+			say_set_aside(root);
 		return cli_fail("%s; 'projfs status' lists those that do", err.text);
 	}
 	collect(instances, reply);

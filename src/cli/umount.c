@@ -12,7 +12,7 @@
 static const char help[] =
 	"Usage: projfs umount [--lazy] [--quiet] ROOT\n"
 	"\n"
-	"End the instance of ROOT and unmount it.  What was hydrated stays, as plain files.\n"
+	"End the instance of ROOT and unmount it.  What is local stays, as plain files.\n"
 	"\n"
 	"  -l, --lazy    do not ask the instance: detach at once, whatever is open\n"
 	"  -q, --quiet   do not say what that means\n"

@@ -62,7 +62,7 @@ static bool is_private(int dirfd, const char *name)
 {
 	/* below a root the name is an ordinary one */
 	return strcmp(name, ".projfs") == 0 &&
-	       (faccessat(dirfd, ".projfs/lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       (faccessat(dirfd, ".projfs/root", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
 		errno == EACCES);
 }
 
@@ -140,7 +140,7 @@ static int walk_one(const struct walk *w, const char *path, bool is_top, dev_t d
 	if (r < 0)
 		w->failed(w->context, path, -r);
 	r = 0;
-	for (size_t i = 0; i < listing.n_entries && r == 0; i++) {
+	for (size_t i = 0; i < listing.n_entries && r >= 0; i++) {
 		const struct listing_entry *e = &listing.entries[i];
 		_cleanup_(freep) char *child = NULL;
 
@@ -153,7 +153,7 @@ static int walk_one(const struct walk *w, const char *path, bool is_top, dev_t d
 		if (r == 0 && w->is_recursive && e->type == DT_DIR)
 			r = walk_one(w, child, false, device);
 	}
-	return r;
+	return MIN(r, 0);
 }
 
 int walk_directory(const struct walk *w, const char *top)

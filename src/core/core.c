@@ -6,7 +6,6 @@
 #include <sys/random.h>
 
 #include "core/internal.h"
-#include "core/listing.h"
 #include "util/log.h"
 #include "util/name.h"
 
@@ -74,6 +73,8 @@ int core_new(struct store *store, const struct core_config *config, struct core 
 	core->next_handle = 1;
 	core->next_session = 1;
 	pthread_mutex_init(&core->kept_lock, NULL);
+	tree_lock_init(&core->tree);
+	contents_init(&core->contents);
 	pthread_mutex_init(&core->dir_handles_lock, NULL);
 	list_init(&core->dir_handles);
 	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
@@ -124,6 +125,8 @@ struct core *core_free(struct core *core)
 		pthread_mutex_destroy(&core->staging_locks[i]);
 	pthread_mutex_destroy(&core->dir_handles_lock);
 	pthread_mutex_destroy(&core->kept_lock);
+	contents_deinit(&core->contents);
+	tree_lock_deinit(&core->tree);
 	free(core);
 	return NULL;
 }
@@ -250,8 +253,12 @@ int core_write_placeholder(struct core *core, const char *path, const struct rec
 	if (!*path || !path_is_valid(path))
 		return -EINVAL;
 	cmd = command_find_placeholder(core, path);
-	if (!cmd)
-		return describe_unasked(core, path, rec);
+	if (!cmd) {
+		tree_read(core);
+		r = describe_unasked(core, path, rec);
+		tree_unlock(core);
+		return r;
+	}
 	r = answer_command(core, cmd, rec);
 	command_unref(core, cmd);
 	return r;

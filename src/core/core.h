@@ -50,6 +50,26 @@ struct core_attr {
 	uint32_t rdev;
 };
 
+/* What to change of an item. */
+enum core_change {
+	CORE_CHANGE_MODE = 1 << 0,
+	CORE_CHANGE_UID = 1 << 1,
+	CORE_CHANGE_GID = 1 << 2,
+	CORE_CHANGE_SIZE = 1 << 3,
+	CORE_CHANGE_ATIME = 1 << 4, /* nsec may be UTIME_NOW */
+	CORE_CHANGE_MTIME = 1 << 5,
+	CORE_CHANGE_KILL_PRIV = 1 << 6, /* the caller may not keep set-id bits when the content changes */
+};
+
+struct core_setattr {
+	uint32_t fields; /* enum core_change */
+	uint32_t mode;   /* 07777 */
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t size;
+	struct timespec atime, mtime;
+};
+
 struct core_entry {
 	uint64_t node_id; /* 0: no such name, and that may be remembered for entry_valid_ms */
 	uint64_t entry_valid_ms;
@@ -82,7 +102,13 @@ struct core_req {
 
 	/* The answer. */
 	union {
-		struct core_entry entry; /* lookup */
+		struct core_entry entry; /* lookup, and what makes a name; must be first */
+		struct {
+			struct core_entry entry;
+			uint64_t handle;
+		} created; /* create, tmpfile */
+		uint64_t written; /* write, copy */
+		uint64_t offset;  /* lseek */
 		struct {
 			struct core_attr attr;
 			uint64_t valid_ms;
@@ -121,6 +147,7 @@ struct core_req {
 		uint64_t deadline_ms; /* 0: none */
 		uint64_t interrupted_ms;
 		char *name;           /* owned: lookup, getxattr, ioctl */
+		struct op_args *args; /* owned: of what changes something */
 		struct core *core;
 		struct waitq *waitq;  /* where it is parked; protected by core->wait.lock, as what follows */
 		struct list wait_link;
@@ -145,6 +172,47 @@ void core_releasedir(struct core *core, uint64_t node_id, uint64_t handle);
 /* Emits entries from @offset (0 or a next_offset) until the emitter is full.  @plus: with entries. */
 void core_readdir(struct core *core, struct core_req *req, uint64_t node_id, uint64_t handle,
 		  uint64_t offset, bool plus);
+/*
+ * Changes.  Each makes durable nothing by itself; core_fsync() does.  Everything that @name or @data points to is
+ * copied if it must be kept.  Names are checked here.
+ *
+ * What makes a name: -EEXIST, and the answer is an entry, counted as one lookup.  @umask: of the caller.
+ */
+void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+		 uint32_t mode, uint32_t umask);
+void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t mode,
+		  uint32_t umask);
+/* @mode with its type: a directory too. */
+void core_mknod(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+		uint32_t mode, uint32_t rdev, uint32_t umask);
+void core_symlink(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+		  const char *target);
+void core_link(struct core *core, struct core_req *req, uint64_t node_id, uint64_t parent_id,
+	       const char *name);
+/* @dir: rmdir. */
+void core_unlink(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+		 bool dir);
+/* @flags: of renameat2(): RENAME_NOREPLACE, RENAME_EXCHANGE; others are -EINVAL. */
+void core_rename(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+		 uint64_t new_parent_id, const char *new_name, uint32_t flags);
+/* Answered like getattr. */
+void core_setattr(struct core *core, struct core_req *req, uint64_t node_id,
+		  const struct core_setattr *change);
+/* @kill_priv: as CORE_CHANGE_KILL_PRIV. */
+void core_write(struct core *core, struct core_req *req, uint64_t node_id, uint64_t offset,
+		const void *data, size_t size, bool kill_priv);
+void core_fallocate(struct core *core, struct core_req *req, uint64_t node_id, uint32_t mode,
+		    uint64_t offset, uint64_t length);
+/* SEEK_DATA and SEEK_HOLE. */
+void core_lseek(struct core *core, struct core_req *req, uint64_t node_id, uint64_t offset,
+		uint32_t whence);
+void core_copy_range(struct core *core, struct core_req *req, uint64_t from_id,
+		     uint64_t from_offset, uint64_t to_id, uint64_t to_offset, uint64_t length);
+void core_fsync(struct core *core, struct core_req *req, uint64_t node_id, bool data_only);
+void core_setxattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name,
+		   const void *value, size_t size, uint32_t flags);
+void core_removexattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name);
+
 void core_getxattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name);
 void core_listxattr(struct core *core, struct core_req *req, uint64_t node_id);
 /* An ioctl on the open directory or file @node_id, see core/ioctl.h; @data is copied. */
@@ -260,6 +328,14 @@ int core_complete(struct core *core, int32_t command_id, int error, struct dir_b
 	X(readdirs, "directory read requests")                                                \
 	X(readlinks, "link reads")                                                            \
 	X(xattrs, "extended attribute requests")                                              \
+	X(creates, "files, directories, links and special files made")                       \
+	X(removes, "names removed")                                                           \
+	X(renames, "renames")                                                                 \
+	X(setattrs, "changes of metadata")                                                    \
+	X(writes, "write requests")                                                           \
+	X(write_bytes, "bytes written")                                                       \
+	X(fsyncs, "requests to make durable")                                                 \
+	X(converted, "files that became full")                                                \
 	X(forgets, "forget requests")                                                         \
 	X(interrupts, "interrupts")                                                           \
 	X(parked, "requests that had to wait for the provider")                               \

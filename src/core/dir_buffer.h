@@ -19,6 +19,7 @@ struct listing_entry {
 	uint32_t fields;     /* enum record_field: which of the above the provider gave */
 	uint8_t kind;        /* enum record_kind */
 	bool local;          /* on disk: the above does not count */
+	bool removed;        /* deleted by a user; if kind is set the provider still has it */
 };
 
 struct dir_buffer;

@@ -111,14 +111,12 @@ int disk_init(struct core *core)
 	int r;
 
 	pthread_mutex_init(&d->lock, NULL);
-	pthread_mutex_init(&d->content_lock, NULL);
 	pthread_cond_init(&d->work, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&d->sync_wake, &attr);
 	pthread_condattr_destroy(&attr);
 	list_init(&d->jobs);
-	list_init(&d->contents);
 	for (; d->n_threads < DISK_N_THREADS; d->n_threads++) {
 		r = pthread_create(&d->threads[d->n_threads], NULL, disk_main, core);
 		if (r)
@@ -153,134 +151,5 @@ void disk_deinit(struct core *core)
 
 	pthread_cond_destroy(&d->sync_wake);
 	pthread_cond_destroy(&d->work);
-	pthread_mutex_destroy(&d->content_lock);
 	pthread_mutex_destroy(&d->lock);
-}
-
-/* ---- open content ---------------------------------------------------------------------------- */
-
-struct content {
-	atomic_uint n_refs;
-	int fd;
-	/* Protected by disk.content_lock. */
-	struct list link;
-	struct node *node; /* not referenced: a node detaches its content before it goes */
-};
-
-struct content *content_new(int fd)
-{
-	struct content *c = malloc(sizeof(*c));
-
-	if (!c) {
-		(void)close(fd);
-		return NULL;
-	}
-	*c = (struct content){.n_refs = 1, .fd = fd};
-	list_init(&c->link);
-	return c;
-}
-
-int content_fd(const struct content *c)
-{
-	return c->fd;
-}
-
-struct content *content_ref(struct content *c)
-{
-	atomic_fetch_add(&c->n_refs, 1);
-	return c;
-}
-
-struct content *content_unref(struct content *c)
-{
-	if (c && atomic_fetch_sub(&c->n_refs, 1) == 1) {
-		(void)close(c->fd);
-		free(c);
-	}
-	return NULL;
-}
-
-/*
- * The list has its own reference to each content in it; node->content is valid exactly while the content is in
- * the list.  Both change together under content_lock, so that the oldest can be dropped without its node's lock.
- */
-void content_attach(struct core *core, struct node *node, struct content *content)
-{
-	struct disk *d = &core->disk;
-	struct content *oldest = NULL, *former = NULL;
-
-	pthread_mutex_lock(&d->content_lock);
-	if (node->content) {
-		former = node->content;
-		list_remove(&former->link);
-		former->node = NULL;
-		d->n_contents--;
-	}
-	node->content = content_ref(content);
-	content->node = node;
-	list_append(&d->contents, &content->link);
-	if (++d->n_contents > DISK_CONTENT_MAX) {
-		oldest = list_entry(d->contents.next, struct content, link);
-		list_remove(&oldest->link);
-		oldest->node->content = NULL;
-		oldest->node = NULL;
-		d->n_contents--;
-	}
-	pthread_mutex_unlock(&d->content_lock);
-	content_unref(former);
-	content_unref(oldest);
-}
-
-void content_detach(struct core *core, struct node *node)
-{
-	struct disk *d = &core->disk;
-	struct content *c;
-
-	pthread_mutex_lock(&d->content_lock);
-	c = steal_ptr(&node->content);
-	if (c) {
-		list_remove(&c->link);
-		c->node = NULL;
-		d->n_contents--;
-	}
-	pthread_mutex_unlock(&d->content_lock);
-	content_unref(c);
-}
-
-static struct content *content_lookup(struct core *core, struct node *node)
-{
-	struct disk *d = &core->disk;
-	struct content *c;
-
-	pthread_mutex_lock(&d->content_lock);
-	c = node->content;
-	if (c) {
-		content_ref(c);
-		list_remove(&c->link);
-		list_append(&d->contents, &c->link);
-	}
-	pthread_mutex_unlock(&d->content_lock);
-	return c;
-}
-
-int content_of_node(struct core *core, struct node *node, struct content **ret)
-{
-	_cleanup_(freep) char *path = NULL;
-	struct content *c = content_lookup(core, node);
-	int fd;
-
-	if (!c) {
-		path = node_path(core, node);
-		if (!path)
-			return -ENOMEM;
-		fd = store_open_file(core->store, path, O_RDONLY);
-		if (fd < 0)
-			return fd;
-		c = content_new(fd);
-		if (!c)
-			return -ENOMEM;
-		content_attach(core, node, c);
-	}
-	*ret = c;
-	return 0;
 }

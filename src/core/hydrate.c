@@ -123,6 +123,9 @@ static int open_staging(struct core *core, struct node *node, struct hydration *
 		return -ENOMEM;
 	if (h->small) {
 		r = store_stage_new(core->store, path, &h->stage);
+		/* A directory that lay on its way has been removed: it needs no place any more. */
+		if (r == -ENOTDIR)
+			r = store_stage_new(core->store, node->name, &h->stage);
 		if (r < 0)
 			return r;
 		h->fd = stage_fd(h->stage);
@@ -141,7 +144,7 @@ static int open_staging(struct core *core, struct node *node, struct hydration *
 	fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
-	h->content = content_new(fd);
+	h->content = content_new(fd, true);
 	return h->content ? 0 : -ENOMEM;
 }
 
@@ -374,14 +377,13 @@ static int read_from_disk(struct core *core, struct core_req *req, struct node *
 {
 	struct content *content;
 	uint64_t size;
-	int r = content_of_node(core, node, &content);
+	int r = content_of_node(core, node, false, &content);
 
 	if (r < 0)
 		return r;
-	node_lock(core, node);
-	size = node->size;
-	node_unlock(core, node);
-	r = answer(core, req, content, req->op.offset, size);
+	r = content_size(content, &size);
+	if (r == 0)
+		r = answer(core, req, content, req->op.offset, size);
 	content_unref(content);
 	return r;
 }
@@ -462,7 +464,7 @@ static int prepare(struct core *core, struct core_req *req, struct node *node,
 	if (source_of(core, node) == SOURCE_UNDESCRIBED)
 		r = resolve_fresh(core, req, node);
 	if (r == 0)
-		r = resolve_parents(core, req, node);
+		r = dirs_describe(core, req, node->parent);
 	if (r == 0)
 		r = hydration_get(core, node, ret);
 	return r;
@@ -601,8 +603,7 @@ static bool concerned(struct core_req *req, void *context, int *ret_result)
 		return true;
 	}
 	/* Those who wait for all of a small file, or for its size, wait for its only command. */
-	if (start == WAIT_FOR_END || o->h->size_unknown ||
-	    (req->op.kind != OP_READ && req->op.kind != OP_HYDRATE)) {
+	if (start == WAIT_FOR_END || o->h->size_unknown) {
 		*ret_result = again_or(o->error);
 		return o->error < 0;
 	}

@@ -6,10 +6,15 @@
 #include <stdatomic.h>
 
 #include "core/command.h"
+#include "core/content.h"
 #include "core/core.h"
+#include "core/dirs.h"
 #include "core/disk.h"
+#include "core/listing.h"
 #include "core/node.h"
+#include "core/tree_lock.h"
 #include "core/wait.h"
+#include "store/change.h"
 #include "util/hash.h"
 
 /* Kinds of requests, in core_req.op.kind. */
@@ -25,6 +30,47 @@ enum op_kind {
 	OP_LISTXATTR,
 	OP_STATE,
 	OP_HYDRATE,
+	OP_CREATE,
+	OP_TMPFILE,
+	OP_MKNOD,
+	OP_SYMLINK,
+	OP_LINK,
+	OP_UNLINK,
+	OP_RMDIR,
+	OP_RENAME,
+	OP_SETATTR,
+	OP_WRITE,
+	OP_FALLOCATE,
+	OP_LSEEK,
+	OP_COPY_RANGE,
+	OP_FSYNC,
+	OP_SETXATTR,
+	OP_REMOVEXATTR,
+	OP_RESTORE,
+	OP_TOMBSTONES,
+};
+
+/* "Run me again with the tree lock held exclusively." */
+#define CORE_EXCLUSIVE 2
+
+/* What a request that changes something was given, and has found out so far. */
+struct op_args {
+	uint64_t other_id;  /* rename, link: the new parent; copy: the destination */
+	char *other_name;   /* owned: rename: the new name; symlink: the target; link: the name */
+	uint32_t mode;
+	uint32_t rdev;
+	uint32_t umask;
+	uint32_t flags;
+	struct core_setattr attr;
+	void *data;         /* owned: write, setxattr */
+	size_t size;
+	uint64_t offset;    /* write, fallocate, lseek; copy: of the destination */
+	uint64_t length;
+	bool kill_priv;
+	bool data_only;
+	struct node *base;  /* referenced: stands for the provider's item under a local one */
+	bool base_failed;   /* the provider could not say */
+	struct listing *listing; /* referenced: of the directory that must be empty, in a live view */
 };
 
 struct counters {
@@ -44,10 +90,12 @@ struct core {
 	struct core_config config;
 	const struct core_kernel *kernel; /* set once, before the first request */
 	void *kernel_context;
+	struct tree_lock tree;
 	struct node_table table;
 	struct wait wait;
 	struct commands commands;
 	struct disk disk;
+	struct contents contents;
 	struct node *root;
 	pthread_mutex_t dir_handles_lock;
 	struct list dir_handles; /* open directories: the kernel does not close them when the mount goes */
@@ -87,6 +135,27 @@ int op_getxattr(struct core *core, struct core_req *req);
 int op_listxattr(struct core *core, struct core_req *req);
 int op_state(struct core *core, struct core_req *req);
 int op_hydrate(struct core *core, struct core_req *req);
+int op_create(struct core *core, struct core_req *req);
+int op_tmpfile(struct core *core, struct core_req *req);
+int op_mknod(struct core *core, struct core_req *req);
+int op_symlink(struct core *core, struct core_req *req);
+int op_link(struct core *core, struct core_req *req);
+int op_unlink(struct core *core, struct core_req *req);
+int op_rmdir(struct core *core, struct core_req *req);
+int op_rename(struct core *core, struct core_req *req);
+int op_setattr(struct core *core, struct core_req *req);
+int op_write(struct core *core, struct core_req *req);
+int op_fallocate(struct core *core, struct core_req *req);
+int op_lseek(struct core *core, struct core_req *req);
+int op_copy_range(struct core *core, struct core_req *req);
+int op_fsync(struct core *core, struct core_req *req);
+int op_setxattr(struct core *core, struct core_req *req);
+int op_removexattr(struct core *core, struct core_req *req);
+int op_restore(struct core *core, struct core_req *req);
+int op_tombstones(struct core *core, struct core_req *req);
+
+/* Answer with bytes that live until the answer is out: always CORE_PENDING. */
+int req_answer_bytes(struct core_req *req, const void *data, size_t size);
 
 /* resolve.c */
 
@@ -101,10 +170,12 @@ int resolve_child(struct core *core, struct core_req *req, struct node *parent, 
 int resolve_fresh(struct core *core, struct core_req *req, struct node *node);
 /* What is on disk by that name: a referenced node. -ENODATA: nothing; -ENOENT: a tombstone. */
 int resolve_local(struct core *core, struct node *parent, const char *name, struct node **ret);
+/* The child that the kernel has looked up just before: nobody need be asked. -ENOENT: there is none. */
+int resolve_known(struct core *core, struct node *parent, const char *name, struct node **ret);
 /* As resolve_fresh(), but what a listing said is enough. */
 int resolve_usable(struct core *core, struct core_req *req, struct node *node);
-/* Make sure that every directory above has been described by the provider: it is about to appear on disk. */
-int resolve_parents(struct core *core, struct core_req *req, struct node *node);
+/* Make sure that it has been described by the provider at all: it is about to appear on disk. */
+int resolve_described(struct core *core, struct core_req *req, struct node *node);
 /* Can an answer about it be given without asking? The caller holds node_lock(). */
 bool node_is_fresh(struct core *core, const struct node *node);
 uint64_t node_valid_ms(struct core *core, const struct node *node);
@@ -113,6 +184,9 @@ void node_entry(struct core *core, struct node *node, struct core_entry *ret);
 /* Take the provider's description of @node. Returns 0, or -ESTALE: the node was retired because somebody still
  * uses the old version, and the name needs a new one. */
 int node_describe(struct core *core, struct node *node, const struct record *rec);
+
+/* What is on disk makes the node what it is. The caller holds node_lock(). */
+void node_init_from_item(struct core *core, struct node *node, const struct store_item *item);
 
 /* Keep a node that nobody uses yet alive for a while: a bounded number, oldest out first. */
 void core_keep(struct core *core, struct node *node);

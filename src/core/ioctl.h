@@ -33,4 +33,25 @@ struct core_ioctl_state {
 /* On an open file: fetch all of its content; answered when it is there. */
 #define CORE_IOCTL_HYDRATE _IO('p', 2)
 
+struct core_ioctl_restore {
+	char path[CORE_IOCTL_PATH_MAX]; /* relative to the root, NUL-terminated; not the root itself */
+};
+
+/* On the root directory: drop what is local at the path and below. ENOENT: nothing is. */
+#define CORE_IOCTL_RESTORE _IOW('p', 3, struct core_ioctl_restore)
+
+#define CORE_IOCTL_NAMES_SIZE 8192
+
+/* The names that were deleted in one directory, page by page: they are in no listing of the mount. */
+struct core_ioctl_tombstones {
+	char path[CORE_IOCTL_PATH_MAX]; /* in: the directory, relative to the root; "" is the root */
+	uint64_t cookie; /* in: 0 for the first page, then what came back; out: 0 after the last page */
+	uint32_t n_bytes; /* out: of names, with their NULs; may be 0 before the last page */
+	char names[CORE_IOCTL_NAMES_SIZE]; /* out: one after the other, each with its NUL; in any order */
+};
+
+/* On the root directory. ENOENT, ENOTDIR: no such directory.  What is deleted or made between two pages may be
+ * missing or come twice. */
+#define CORE_IOCTL_TOMBSTONES _IOWR('p', 4, struct core_ioctl_tombstones)
+
 #endif

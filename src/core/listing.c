@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loading a listing: START, GET until nothing comes, END; one command after the other, each on a callback thread.
- * Until it is complete only the command that is in flight touches it, afterwards nobody changes it.
+ * Until it is complete only the command that is in flight touches it; afterwards only its lock protects it, since
+ * users' changes are noted in it: new names at the end, removed ones leave holes, so that offsets stay good.
  */
 
 #include "core/listing.h"
@@ -28,6 +29,13 @@ struct local_name {
 	bool seen; /* the provider has one of that name */
 };
 
+/* A change that came while the listing was being loaded. */
+struct note {
+	struct note *next;
+	enum listing_change change;
+	char name[];
+};
+
 #define CHUNK_SIZE (64 * 1024)
 
 struct chunk {
@@ -44,14 +52,16 @@ struct listing {
 	int error;                /* lock; why it failed */
 	struct command *cmd;      /* lock: in flight, referenced */
 	struct command *end;      /* made beforehand: what was started must end, memory or not */
+	struct note *notes;       /* lock; newest first */
 	struct node *dir;         /* referenced until it is loaded */
-	char *dir_path;           /* where it is on disk */
+	char *dir_path;           /* where it was on disk when the load began: for messages */
+	bool is_root;
 	uint8_t session_id[16];
 	bool started;             /* the provider has a session open */
 	bool on_disk;
 	bool restarted;           /* the first GET was sent */
 
-	struct listing_entry *entries;
+	struct listing_entry *entries; /* lock, once it is complete, as what follows */
 	size_t n_entries, capacity;
 	struct chunk *chunks;
 	struct nameset index;     /* of all names; filled from the first disorder on, or when complete */
@@ -112,6 +122,10 @@ static void listing_free(struct core *core, struct listing *l)
 	for (struct chunk *chunk = l->chunks, *next; chunk; chunk = next) {
 		next = chunk->next;
 		free(chunk);
+	}
+	for (struct note *note = l->notes, *next; note; note = next) {
+		next = note->next;
+		free(note);
 	}
 	for (size_t i = 0; i < l->n_locals; i++)
 		free(l->locals[i].name);
@@ -179,6 +193,7 @@ static struct listing *listing_new(struct core *core, struct node *dir)
 	l->n_refs = 1;
 	pthread_mutex_init(&l->lock, NULL);
 	l->dir = node_ref(core, dir);
+	l->is_root = !dir->parent;
 	l->dir_path = node_path(core, dir);
 	if (!l->dir_path) {
 		listing_free(core, l);
@@ -197,11 +212,12 @@ struct collect {
 static int lookup_local(struct core *core, const struct listing *l, const char *name,
 			struct store_item *ret)
 {
-	_cleanup_(freep) char *path = NULL;
+	_cleanup_(freep) char *path = node_child_path(core, l->dir, name);
+	_cleanup_(freep) char *origin = node_child_origin(core, l->dir, name);
 
-	if (asprintf(&path, "%s%s%s", l->dir_path, *l->dir_path ? "/" : "", name) < 0)
+	if (!path || !origin)
 		return -ENOMEM;
-	return store_lookup(core->store, path, ret);
+	return store_lookup_at(core->store, path, origin, ret);
 }
 
 static int collect_local(void *context, const char *name, unsigned char type)
@@ -239,9 +255,10 @@ static int collect_local(void *context, const char *name, unsigned char type)
 
 static int load_locals(struct core *core, struct listing *l)
 {
+	_cleanup_(freep) char *path = node_path(core, l->dir);
 	struct collect c = {.core = core, .l = l};
 
-	return store_list(core->store, l->dir_path, collect_local, &c);
+	return path ? store_list(core->store, path, collect_local, &c) : -ENOMEM;
 }
 
 /* ---- merge ------------------------------------------------------------------------------------------ */
@@ -305,15 +322,14 @@ static int merge_entry(struct core *core, struct listing *l, struct listing_entr
 
 	if (r <= 0)
 		return r;
-	if (!*l->dir_path && !strcmp(entry->name, STORE_PRIVATE)) {
+	if (l->is_root && !strcmp(entry->name, STORE_PRIVATE)) {
 		report_fault(core, l, "which is projfs's own", entry->name);
 		return 1;
 	}
 	if (local != NAMESET_NONE) {
 		l->locals[local].seen = true;
-		if (l->locals[local].tombstone)
-			return 1;
-		entry->local = true;
+		entry->removed = l->locals[local].tombstone;
+		entry->local = !entry->removed;
 	}
 	r = append(l, entry);
 	if (r == 0 && l->indexed)
@@ -338,9 +354,10 @@ static bool show_unlisted(struct core *core, struct listing *l, const char *name
 	if (lookup_local(core, l, name, &item) < 0)
 		return true;
 	cache = item.state == STORE_HYDRATED || item.state == STORE_PLACEHOLDER ||
-		(item.state == STORE_DIRECTORY && item.rec.size &&
-		 record_decode(item.rec.data, item.rec.size, &rec) == 0 &&
-		 !(rec.flags & RECORD_FLAG_ADOPTED));
+		item.state == STORE_DIRECTORY;
+	if (cache && item.rec.size && record_decode(item.rec.data, item.rec.size, &rec) == 0)
+		cache = !(rec.flags & (RECORD_FLAG_DIRTY | RECORD_FLAG_ADOPTED | RECORD_FLAG_RENAMED |
+				       RECORD_FLAG_OPAQUE));
 	store_item_deinit(&item);
 	node = cache ? node_find(core, l->dir, name) : NULL;
 	if (node) {
@@ -410,6 +427,127 @@ static int merge_locals(struct core *core, struct listing *l)
 	return 0;
 }
 
+/* ---- users' changes ------------------------------------------------------------------------------------- */
+
+/* The caller holds the lock of a complete listing, or is the only one who knows it. */
+static int apply_change(struct listing *l, const char *name, enum listing_change change)
+{
+	struct listing_entry entry = {.name = name, .local = true};
+	uint32_t at = nameset_find(&l->index, name);
+	struct listing_entry *e;
+	int r;
+
+	if (at == NAMESET_NONE) {
+		if (change != LISTING_LOCAL)
+			return 0;
+		r = append(l, &entry);
+		return r < 0 ? r : nameset_add(&l->index, l->entries[l->n_entries - 1].name,
+					       (uint32_t)l->n_entries - 1);
+	}
+	e = &l->entries[at];
+	e->local = change == LISTING_LOCAL;
+	e->removed = change == LISTING_REMOVED || (change == LISTING_RESTORED && !e->kind);
+	return 0;
+}
+
+static int apply_notes(struct listing *l)
+{
+	struct note *oldest = NULL;
+	int r = 0;
+
+	for (struct note *note = l->notes, *next; note; note = next) {
+		next = note->next;
+		note->next = oldest;
+		oldest = note;
+	}
+	l->notes = oldest;
+	for (struct note *note = oldest; note && r == 0; note = note->next)
+		r = apply_change(l, note->name, note->change);
+	return r;
+}
+
+static int keep_note(struct listing *l, const char *name, enum listing_change change)
+{
+	struct note *note = malloc(sizeof(*note) + strlen(name) + 1);
+
+	if (!note)
+		return -ENOMEM;
+	note->change = change;
+	strcpy(note->name, name);
+	note->next = l->notes;
+	l->notes = note;
+	return 0;
+}
+
+void listing_note(struct core *core, struct node *dir, const char *name,
+		  enum listing_change change)
+{
+	struct listing *l = NULL;
+	int r = 0;
+
+	if (!core->config.stable_view)
+		return;
+	node_lock(core, dir);
+	if (S_ISDIR(dir->mode) && dir->listing)
+		l = listing_ref(dir->listing);
+	node_unlock(core, dir);
+	if (!l)
+		return;
+	pthread_mutex_lock(&l->lock);
+	if (l->state == LISTING_LOADING)
+		r = keep_note(l, name, change);
+	else if (l->state == LISTING_COMPLETE)
+		r = apply_change(l, name, change);
+	/* Without memory for it: a listing that lacks something must not be used. */
+	if (r < 0) {
+		l->state = LISTING_FAILED;
+		l->error = r;
+	}
+	pthread_mutex_unlock(&l->lock);
+	listing_unref(core, l);
+}
+
+/* The complete listing that @dir keeps, locked and referenced, or NULL. */
+static struct listing *lock_complete(struct core *core, struct node *dir)
+{
+	struct listing *l = NULL;
+
+	if (!core->config.stable_view)
+		return NULL;
+	node_lock(core, dir);
+	if (S_ISDIR(dir->mode) && dir->listing)
+		l = listing_ref(dir->listing);
+	node_unlock(core, dir);
+	if (!l)
+		return NULL;
+	pthread_mutex_lock(&l->lock);
+	if (l->state == LISTING_COMPLETE)
+		return l;
+	pthread_mutex_unlock(&l->lock);
+	listing_unref(core, l);
+	return NULL;
+}
+
+static void unlock(struct core *core, struct listing *l)
+{
+	pthread_mutex_unlock(&l->lock);
+	listing_unref(core, l);
+}
+
+int listing_base(struct core *core, struct node *dir, const char *name)
+{
+	struct listing *l = lock_complete(core, dir);
+	uint32_t at;
+	int r;
+
+	if (!l)
+		return -ENODATA;
+	at = nameset_find(&l->index, name);
+	r = at != NAMESET_NONE && l->entries[at].kind != 0;
+	unlock(core, l);
+	return r;
+}
+
 /* ---- the session --------------------------------------------------------------------------------------- */
 
 static void loaded(struct core *core, struct listing *l, int error)
@@ -417,11 +555,15 @@ static void loaded(struct core *core, struct listing *l, int error)
 	struct command *cmd, *end;
 	struct node *dir;
 
+	tree_read(core);
 	if (error == 0)
 		error = merge_locals(core, l);
+	tree_unlock(core);
 	if (error == 0 && core->config.stable_view && !l->indexed)
 		error = build_index(l);
 	pthread_mutex_lock(&l->lock);
+	if (error == 0)
+		error = apply_notes(l);
 	dir = steal_ptr(&l->dir);
 	cmd = steal_ptr(&l->cmd); /* commands hold their listing */
 	end = steal_ptr(&l->end); /* and their directory, which may hold this */
@@ -495,6 +637,7 @@ static void get_finished(struct core *core, struct command *cmd, int error)
 	size_t n = error < 0 ? 0 : dir_buffer_count(cmd->buffer), n_new = 0;
 	int r = error;
 
+	tree_read(core);
 	COUNT_ADD(core, listing_entries, n);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		struct listing_entry entry = dir_buffer_at(cmd->buffer, i);
@@ -506,16 +649,20 @@ static void get_finished(struct core *core, struct command *cmd, int error)
 	/* A provider that gives only what it gave before would go on for ever. */
 	if (r == 0 && n_new) {
 		r = send(core, l, COMMAND_GET_ENUM, get_finished);
-		if (r == 0)
+		if (r == 0) {
+			tree_unlock(core);
 			return;
+		}
 	}
 	end_session(core, l, r);
+	tree_unlock(core);
 }
 
 static void start_finished(struct core *core, struct command *cmd, int error)
 {
 	struct listing *l = cmd->listing;
 
+	tree_read(core);
 	/* The session is open, even if nobody wants it any more. */
 	if (error == 0 || cmd->succeeded) {
 		l->started = true;
@@ -524,12 +671,14 @@ static void start_finished(struct core *core, struct command *cmd, int error)
 			error = send(core, l, COMMAND_GET_ENUM, get_finished);
 		if (error < 0)
 			end_session(core, l, error);
+		tree_unlock(core);
 		return;
 	}
 	/* A directory of the user's own, or left over from an earlier view: what is on disk is all. */
 	if (error == -ENOENT && l->on_disk)
 		error = 0;
 	loaded(core, l, error);
+	tree_unlock(core);
 }
 
 static void start(struct core *core, struct core_req *req, struct listing *l)
@@ -544,6 +693,8 @@ static void start(struct core *core, struct core_req *req, struct listing *l)
 	node_lock(core, l->dir);
 	l->on_disk = node_on_disk(l->dir);
 	projected = node_is_projected(l->dir);
+	if (l->dir->state == NODE_GONE)
+		l->on_disk = projected = false; /* removed, and still open: it is empty */
 	node_unlock(core, l->dir);
 	if (l->on_disk)
 		r = load_locals(core, l);
@@ -630,14 +781,27 @@ int listing_load(struct core *core, struct core_req *req, struct node *dir, stru
 
 /* ---- reading it -------------------------------------------------------------------------------------------- */
 
-size_t listing_size(const struct listing *l)
+bool listing_get(struct listing *l, size_t index, struct listing_entry *ret)
 {
-	return l->n_entries;
+	bool found;
+
+	pthread_mutex_lock(&l->lock);
+	found = index < l->n_entries;
+	if (found)
+		*ret = l->entries[index]; /* its strings stay where they are */
+	pthread_mutex_unlock(&l->lock);
+	return found;
 }
 
-const struct listing_entry *listing_at(const struct listing *l, size_t index)
+bool listing_is_empty(struct listing *l)
 {
-	return &l->entries[index];
+	bool empty = true;
+
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n_entries && empty; i++)
+		empty = l->entries[i].removed;
+	pthread_mutex_unlock(&l->lock);
+	return empty;
 }
 
 static void entry_record(const struct listing_entry *e, struct record *ret)
@@ -714,26 +878,23 @@ struct node *listing_make_node(struct core *core, struct node *dir, const struct
 
 int listing_find_child(struct core *core, struct node *dir, const char *name, struct node **ret)
 {
-	struct listing *l = NULL;
+	struct listing *l = lock_complete(core, dir);
+	struct listing_entry entry = {0};
 	uint32_t at;
-	int r = -ENODATA;
+	int r = 0;
 
-	if (!core->config.stable_view)
-		return -ENODATA;
-	node_lock(core, dir);
-	if (dir->listing)
-		l = listing_ref(dir->listing);
-	node_unlock(core, dir);
 	if (!l)
 		return -ENODATA;
-	pthread_mutex_lock(&l->lock);
-	if (l->state == LISTING_COMPLETE) {
-		at = nameset_find(&l->index, name);
-		r = at == NAMESET_NONE ? -ENOENT : l->entries[at].local ? -ENODATA : 0;
-	}
+	at = nameset_find(&l->index, name);
+	if (at != NAMESET_NONE)
+		entry = l->entries[at];
+	if (at == NAMESET_NONE || entry.removed)
+		r = -ENOENT;
+	else if (entry.local)
+		r = -ENODATA;
 	pthread_mutex_unlock(&l->lock);
 	if (r == 0) {
-		*ret = listing_make_node(core, dir, &l->entries[at]);
+		*ret = listing_make_node(core, dir, &entry);
 		if (!*ret)
 			r = -ENOMEM;
 	}

@@ -29,11 +29,20 @@ int listing_load(struct core *core, struct core_req *req, struct node *dir, stru
 		 struct listing **ret);
 void listing_unref(struct core *core, struct listing *l);
 
-size_t listing_size(const struct listing *l);
-const struct listing_entry *listing_at(const struct listing *l, size_t index);
-/* The record that an entry amounts to. It points into the listing. */
-void listing_entry_record(const struct listing_entry *e, struct record *ret);
+/* The entry at @index; some are removed. false: there are no more. */
+bool listing_get(struct listing *l, size_t index, struct listing_entry *ret);
+bool listing_is_empty(struct listing *l);
 
+/* What a user did to a name, for the listing that a directory keeps in a stable view. */
+enum listing_change {
+	LISTING_LOCAL,    /* it has a state on disk now */
+	LISTING_REMOVED,
+	LISTING_RESTORED, /* what is on disk no longer counts */
+};
+void listing_note(struct core *core, struct node *dir, const char *name,
+		  enum listing_change change);
+/* Does the provider have one of that name, whatever lies over it? 1, 0, or -ENODATA: not known. */
+int listing_base(struct core *core, struct node *dir, const char *name);
 /* In a stable view with a loaded listing: the child by that name, referenced. -ENOENT: there is none.
  * -ENODATA: nothing is known. */
 int listing_find_child(struct core *core, struct node *dir, const char *name, struct node **ret);

@@ -6,6 +6,7 @@
 
 #include "core/internal.h"
 #include "core/listing.h"
+#include "core/node_table.h"
 
 #define BUCKETS_MIN 1024
 
@@ -14,7 +15,7 @@ static size_t id_bucket(const struct node_table *t, uint64_t id)
 	return (size_t)id & (t->n_buckets - 1);
 }
 
-static uint32_t hash_name(const struct node *parent, const char *name)
+uint32_t table_hash(const struct node *parent, const char *name)
 {
 	struct hash_key key = *hash_process_key();
 
@@ -33,7 +34,9 @@ int node_table_init(struct core *core)
 	t->next_id = CORE_ROOT_ID;
 	t->by_id = calloc(t->n_buckets, sizeof(*t->by_id));
 	t->by_name = calloc(t->n_buckets, sizeof(*t->by_name));
-	return t->by_id && t->by_name ? 0 : -ENOMEM;
+	t->aliases = calloc(NODE_N_LINK_BUCKETS, sizeof(*t->aliases));
+	t->by_inode = calloc(NODE_N_LINK_BUCKETS, sizeof(*t->by_inode));
+	return t->by_id && t->by_name && t->aliases && t->by_inode ? 0 : -ENOMEM;
 }
 
 void node_lock(struct core *core, const struct node *node)
@@ -85,10 +88,21 @@ static struct node *find_locked(struct node_table *t, const struct node *parent,
 	for (; node; node = node->name_next)
 		if (node->name_hash == hash && node->parent == parent && !strcmp(node->name, name))
 			return node;
-	return NULL;
+	return alias_find_locked(t, parent, name, hash);
 }
 
-static void unhash_name(struct node_table *t, struct node *node)
+void table_hash_name(struct node_table *t, struct node *node)
+{
+	struct node **bucket;
+
+	node->name_hash = table_hash(node->parent, node->name);
+	bucket = &t->by_name[node->name_hash & (t->n_buckets - 1)];
+	node->name_next = *bucket;
+	*bucket = node;
+	node->hashed = true;
+}
+
+void table_unhash_name(struct node_table *t, struct node *node)
 {
 	struct node **p = &t->by_name[node->name_hash & (t->n_buckets - 1)];
 
@@ -128,7 +142,7 @@ struct node *node_get(struct core *core, uint64_t id)
 struct node *node_find(struct core *core, const struct node *parent, const char *name)
 {
 	struct node_table *t = &core->table;
-	uint32_t hash = hash_name(parent, name);
+	uint32_t hash = table_hash(parent, name);
 	struct node *node;
 
 	pthread_mutex_lock(&t->lock);
@@ -155,9 +169,21 @@ static void node_free(struct core *core, struct node *node)
 		listing_unref(core, node->listing);
 	else
 		hydration_unref(core, node->hydration);
+	if (node->flags & NODE_HIDDEN)
+		store_drop_hidden(core->store, node->name);
 	free(node->rec);
 	free(node->name);
 	free(node);
+}
+
+/* A directory has none, so this goes no deeper than once. */
+static void aliases_free(struct core *core, struct alias *a)
+{
+	for (struct alias *next; a; a = next) {
+		next = a->next;
+		node_unref(core, a->parent);
+		free(a);
+	}
 }
 
 /* A child holds its parent, so the last reference of a leaf may free a whole chain: loop, do not recurse. */
@@ -166,28 +192,44 @@ void node_unref(struct core *core, struct node *node)
 	struct node_table *t = &core->table;
 
 	while (node) {
-		struct node *parent = node->parent;
+		struct alias *aliases = NULL;
+		struct node *parent;
 		bool last;
 
 		pthread_mutex_lock(&t->lock);
 		last = --node->n_refs == 0;
+		parent = node->parent;
 		if (last) {
-			unhash_name(t, node);
+			table_unhash_name(t, node);
+			aliases = names_forget_locked(t, node);
 			unhash_id(t, node);
 		}
 		pthread_mutex_unlock(&t->lock);
 		if (!last)
 			return;
+		aliases_free(core, aliases);
 		node_free(core, node);
 		node = parent;
 	}
+}
+
+/* The caller holds table.lock.  Takes over @fresh and @name. */
+static void table_insert(struct node_table *t, struct node *fresh, struct node *parent, char *name)
+{
+	if (t->n_nodes >= t->n_buckets)
+		grow(t);
+	*fresh = (struct node){.id = t->next_id++, .n_refs = 1, .parent = parent, .name = name};
+	if (parent)
+		parent->n_refs++;
+	fresh->id_next = t->by_id[id_bucket(t, fresh->id)];
+	t->by_id[id_bucket(t, fresh->id)] = fresh;
+	t->n_nodes++;
 }
 
 struct node *node_find_or_new(struct core *core, struct node *parent, const char *name,
 			      bool *ret_new)
 {
 	struct node_table *t = &core->table;
-	uint32_t hash = parent ? hash_name(parent, name) : 0;
 	struct node *fresh = calloc(1, sizeof(*fresh)), *node = NULL;
 	char *copy = strdup(name);
 
@@ -199,28 +241,14 @@ struct node *node_find_or_new(struct core *core, struct node *parent, const char
 	}
 	pthread_mutex_lock(&t->lock);
 	if (parent)
-		node = find_locked(t, parent, name, hash);
+		node = find_locked(t, parent, name, table_hash(parent, name));
 	if (node) {
 		node->n_refs++;
 	} else {
-		if (t->n_nodes >= t->n_buckets)
-			grow(t);
 		node = steal_ptr(&fresh);
-		*node = (struct node){
-			.id = t->next_id++,
-			.n_refs = 1,
-			.name_hash = hash,
-			.parent = parent,
-			.name = steal_ptr(&copy),
-			.hashed = true,
-		};
+		table_insert(t, node, parent, steal_ptr(&copy));
 		if (parent)
-			parent->n_refs++;
-		node->id_next = t->by_id[id_bucket(t, node->id)];
-		t->by_id[id_bucket(t, node->id)] = node;
-		node->name_next = t->by_name[hash & (t->n_buckets - 1)];
-		t->by_name[hash & (t->n_buckets - 1)] = node;
-		t->n_nodes++;
+			table_hash_name(t, node);
 		*ret_new = true;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -229,10 +257,26 @@ struct node *node_find_or_new(struct core *core, struct node *parent, const char
 	return node;
 }
 
+struct node *node_new_apart(struct core *core, struct node *parent, const char *name)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	char *copy = strdup(name);
+
+	if (!node || !copy) {
+		free(node);
+		free(copy);
+		return NULL;
+	}
+	pthread_mutex_lock(&core->table.lock);
+	table_insert(&core->table, node, parent, copy);
+	pthread_mutex_unlock(&core->table.lock);
+	return node;
+}
+
 void node_retire(struct core *core, struct node *node)
 {
 	pthread_mutex_lock(&core->table.lock);
-	unhash_name(&core->table, node);
+	table_unhash_name(&core->table, node);
 	pthread_mutex_unlock(&core->table.lock);
 	node_lock(core, node);
 	node->state = NODE_GONE;
@@ -278,8 +322,16 @@ void node_table_deinit(struct core *core)
 			node_free(core, node);
 		}
 	}
+	for (size_t i = 0; t->aliases && i < NODE_N_LINK_BUCKETS; i++) {
+		for (struct alias *a = t->aliases[i], *next; a; a = next) {
+			next = a->hash_next;
+			free(a);
+		}
+	}
 	free(t->by_id);
 	free(t->by_name);
+	free(t->aliases);
+	free(t->by_inode);
 	for (size_t i = 0; i < NODE_N_LOCKS; i++)
 		pthread_mutex_destroy(&t->node_locks[i]);
 	pthread_mutex_destroy(&t->lock);
@@ -326,6 +378,20 @@ char *node_origin(struct core *core, struct node *node)
 	node_unlock(core, node);
 	above = node_origin(core, node->parent);
 	return above ? join(above, strlen(above), node->name) : NULL;
+}
+
+char *node_child_path(struct core *core, const struct node *dir, const char *name)
+{
+	_cleanup_(freep) char *above = node_path(core, dir);
+
+	return above ? join(above, strlen(above), name) : NULL;
+}
+
+char *node_child_origin(struct core *core, struct node *dir, const char *name)
+{
+	_cleanup_(freep) char *above = node_origin(core, dir);
+
+	return above ? join(above, strlen(above), name) : NULL;
 }
 
 bool node_get_record(const struct node *node, struct record *ret)
@@ -405,6 +471,28 @@ void node_apply_record(struct core *core, struct node *node, const struct record
 		node->size = DEFAULT_DIR_SIZE;
 }
 
+static void apply_times(struct node *node, const struct stat *st)
+{
+	node->mtime_sec = st->st_mtim.tv_sec;
+	node->mtime_nsec = (uint32_t)st->st_mtim.tv_nsec;
+	node->ctime_sec = st->st_ctim.tv_sec;
+	node->ctime_nsec = (uint32_t)st->st_ctim.tv_nsec;
+	node->atime_sec = st->st_atim.tv_sec;
+	node->atime_nsec = (uint32_t)st->st_atim.tv_nsec;
+}
+
+void node_apply_stat(struct node *node, const struct stat *st)
+{
+	node->mode = st->st_mode;
+	node->uid = st->st_uid;
+	node->gid = st->st_gid;
+	node->size = (uint64_t)st->st_size;
+	node->nlink = (uint32_t)st->st_nlink;
+	node->blocks = (uint64_t)st->st_blocks;
+	node->rdev = (uint32_t)st->st_rdev;
+	apply_times(node, st);
+}
+
 /* What the disk shows, corrected by the record where the disk cannot show it. */
 void node_apply_item(struct core *core, struct node *node, const struct store_item *item)
 {
@@ -417,19 +505,19 @@ void node_apply_item(struct core *core, struct node *node, const struct store_it
 	} else if (item->state == STORE_PLACEHOLDER && has_rec) {
 		node_apply_record(core, node, &rec);
 	} else {
-		node->mode = st->st_mode;
-		node->uid = st->st_uid;
-		node->gid = st->st_gid;
-		node->size = (uint64_t)st->st_size;
-		node->mtime_sec = st->st_mtim.tv_sec;
-		node->mtime_nsec = (uint32_t)st->st_mtim.tv_nsec;
-		node->ctime_sec = st->st_ctim.tv_sec;
-		node->ctime_nsec = (uint32_t)st->st_ctim.tv_nsec;
-		node->atime_sec = st->st_atim.tv_sec;
-		node->atime_nsec = (uint32_t)st->st_atim.tv_nsec;
+		node_apply_stat(node, st);
+	}
+	/* Of a directory that a user has changed the disk has the times. */
+	if (item->state == STORE_DIRECTORY && has_rec && (rec.flags & RECORD_FLAG_DIRTY))
+		apply_times(node, st);
+	if (item->state == STORE_DIRECTORY && has_rec && (rec.flags & RECORD_FLAG_OPAQUE) &&
+	    (rec.fields & RECORD_MODE)) {
+		node_apply_stat(node, st);
+		node->mode = S_IFDIR | rec.mode;
 	}
 	/* A clean file looks the same before and after its content came. */
-	if (item->state == STORE_HYDRATED && has_rec) {
+	if (item->state == STORE_HYDRATED && has_rec && !(rec.flags & RECORD_FLAG_DIRTY) &&
+	    !item->meta_differs) {
 		struct record_time mtime = {node->mtime_sec, node->mtime_nsec};
 		struct record_time ctime = or_time(&rec, RECORD_CTIME, rec.ctime, mtime);
 
@@ -466,9 +554,16 @@ void node_attr(const struct node *node, struct core_attr *ret)
 		.ctime = {.tv_sec = node->ctime_sec, .tv_nsec = node->ctime_nsec},
 		.mode = node->mode,
 		.nlink = 1, /* for a directory: "the number of subdirectories is not known" */
+		.rdev = node->rdev,
 		.uid = node->uid,
 		.gid = node->gid,
 	};
 	if (S_ISLNK(node->mode))
 		ret->blocks = 0;
+	if (node->state == NODE_LOCAL) {
+		ret->blocks = node->blocks;
+		ret->nlink = node->nlink;
+	}
+	if ((node->flags & NODE_UNLINKED) && node->state != NODE_LOCAL)
+		ret->nlink = 0;
 }

@@ -18,7 +18,8 @@
  *
  * Locks.  table.lock: both tables, references, lookup counts, ids; for pointer operations only.  Each
  * node's state is protected by node_lock(), one of a fixed set of mutexes picked by id; no two of them
- * are ever held together.  parent and name are constant while the node is in the name table.
+ * are ever held together.  parent and name change only under the exclusive tree lock (core/tree_lock.h), so
+ * whoever makes a path holds that shared.
  */
 
 #include <pthread.h>
@@ -48,6 +49,22 @@ enum node_flag {
 	NODE_SIZE_UNKNOWN = 1 << 5, /* a file whose size only its content tells */
 	NODE_OPAQUE = 1 << 6,       /* directory: the provider is not asked about what is in it */
 	NODE_COMMITTING = 1 << 7,   /* its content is being given its name: the version is decided */
+	NODE_UNLINKED = 1 << 8,     /* removed or replaced by a user: it has no name, who has it open keeps it */
+	NODE_RENAMED = 1 << 9,      /* lives under another name than its origin */
+	NODE_BASE_ABSENT = 1 << 10, /* local; the provider had none of that name at checked_ms */
+	NODE_YOUNG = 1 << 11,       /* full, and what it was made from is not durable yet */
+	NODE_HIDDEN = 1 << 12,      /* unlinked, and its content has a name in .projfs: that is node->name */
+	NODE_CONVERTED = 1 << 13,   /* full, and was the provider's at this very name */
+};
+
+/* One more name of a file with several: a hard link. Protected by table.lock. */
+struct alias {
+	struct alias *hash_next;
+	struct alias *next;  /* of the same node */
+	struct node *parent; /* referenced */
+	struct node *node;   /* not referenced: the node owns it */
+	uint32_t name_hash;
+	char name[];
 };
 
 struct node_wait; /* lookup.c: an answer in flight */
@@ -63,7 +80,11 @@ struct node {
 	uint32_t n_refs;
 	uint32_t name_hash;
 	bool hashed;         /* in the name table */
-	struct node *parent; /* referenced; NULL for the root */
+	bool by_inode;       /* in the table of files with several names */
+	uint64_t disk_ino;   /* its key there */
+	struct node *inode_next;
+	struct alias *aliases;
+	struct node *parent; /* referenced; NULL for the root; changes under the exclusive tree lock */
 
 	/* node_lock() */
 	uint8_t state;
@@ -74,7 +95,10 @@ struct node {
 	uint32_t mtime_nsec, ctime_nsec, atime_nsec;
 	uint32_t rec_size;
 	int64_t mtime_sec, ctime_sec, atime_sec;
+	uint32_t nlink;      /* of what is on disk; 0: not known */
+	uint32_t rdev;
 	uint64_t size;
+	uint64_t blocks;     /* of 512 bytes, of what is on disk */
 	uint64_t ino;
 	uint64_t checked_ms; /* when the provider last said so */
 	uint8_t *rec;        /* encoded record: the provider's word, or from disk */
@@ -84,10 +108,11 @@ struct node {
 		struct hydration *hydration; /* file: content on its way */
 	};
 	struct content *content;
-	char *name;          /* "" for the root */
+	char *name;          /* "" for the root; as parent */
 };
 
 #define NODE_N_LOCKS 256
+#define NODE_N_LINK_BUCKETS 4096 /* files with several names are few */
 
 struct node_table {
 	pthread_mutex_t lock;
@@ -95,6 +120,9 @@ struct node_table {
 	struct node **by_name;
 	size_t n_buckets; /* a power of two */
 	size_t n_nodes;
+	struct alias **aliases;
+	size_t n_aliases;
+	struct node **by_inode;
 	uint64_t next_id;
 	pthread_mutex_t node_locks[NODE_N_LOCKS];
 };
@@ -113,8 +141,32 @@ void node_unref(struct core *core, struct node *node);
 /* The node of that name, or a new one in NODE_UNKNOWN. Referenced. NULL: no memory. */
 struct node *node_find_or_new(struct core *core, struct node *parent, const char *name,
 			      bool *ret_new);
+/* A new node of that name that is in no name table: others do not find it. */
+struct node *node_new_apart(struct core *core, struct node *parent, const char *name);
 /* Out of the name table; NODE_GONE.  Takes the node's lock. */
 void node_retire(struct core *core, struct node *node);
+
+/* names.c: under the exclusive tree lock, but for the last three. */
+
+/* Give up the name; with several, one of the others becomes the one that paths are made from. */
+void node_drop_name(struct core *core, struct node *node, const struct node *parent,
+		    const char *name);
+/* From one name to another, which nobody has. */
+int node_move(struct core *core, struct node *node, const struct node *parent, const char *name,
+	      struct node *new_parent, const char *new_name);
+/* Both change places. */
+void node_swap_names(struct core *core, struct node *a, struct node *b);
+/* Is this the one name that its path is made from? */
+bool node_is_called(const struct node *node, const struct node *parent, const char *name);
+bool node_has_name(struct core *core, const struct node *node);
+/* One more name.  If it has none yet (an unnamed file) it is its first. */
+int node_add_name(struct core *core, struct node *node, struct node *parent, const char *name);
+/* The node of the file with several names that has this inode on disk, referenced, or NULL. */
+struct node *node_find_inode(struct core *core, uint64_t disk_ino);
+void node_register_inode(struct core *core, struct node *node, uint64_t disk_ino);
+
+/* All that are below @dir in the name table, referenced, in @ret (malloc'ed). -ENOMEM. */
+int node_list_below(struct core *core, const struct node *dir, struct node ***ret, size_t *ret_n);
 
 void node_count_lookup(struct core *core, struct node *node);
 void node_forget(struct core *core, uint64_t id, uint64_t n_lookups);
@@ -122,6 +174,9 @@ void node_forget(struct core *core, uint64_t id, uint64_t n_lookups);
 /* The path from the root, malloc'ed: where it is, and as the provider knows it. NULL: no memory. */
 char *node_path(struct core *core, const struct node *node);
 char *node_origin(struct core *core, struct node *node);
+/* The same of what is, or would be, called @name in @dir. */
+char *node_child_path(struct core *core, const struct node *dir, const char *name);
+char *node_child_origin(struct core *core, struct node *dir, const char *name);
 
 /* Replace what is known of the node.  The caller holds node_lock(). */
 int node_set_record(struct node *node, const struct record *rec);
@@ -129,6 +184,8 @@ bool node_get_record(const struct node *node, struct record *ret); /* points int
 /* Set type, attributes and identity from a description by the provider, or from what is on disk. */
 void node_apply_record(struct core *core, struct node *node, const struct record *rec);
 void node_apply_item(struct core *core, struct node *node, const struct store_item *item);
+/* What fstat says of what is on disk. */
+void node_apply_stat(struct node *node, const struct stat *st);
 
 static inline bool node_is_dir(const struct node *node)
 {

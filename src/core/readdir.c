@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/internal.h"
 #include "core/listing.h"
 
@@ -69,7 +70,7 @@ void dir_handles_free(struct core *core)
 /* A node whose attributes can be handed out with the listing, referenced, or NULL. */
 static struct node *entry_node(struct core *core, struct node *dir, const struct listing_entry *e)
 {
-	struct node *node = NULL;
+	struct node *node = NULL, *known = NULL;
 	bool good;
 
 	if (e->local) {
@@ -77,10 +78,20 @@ static struct node *entry_node(struct core *core, struct node *dir, const struct
 		if (!node && resolve_local(core, dir, e->name, &node) < 0)
 			return NULL;
 	} else {
+		known = node_find(core, dir, e->name);
+		/* A listing of one open directory does not hear what users have changed since. */
+		if (!known && !core->config.stable_view &&
+		    resolve_local(core, dir, e->name, &known) == -ENOENT)
+			return NULL;
 		node = listing_make_node(core, dir, e);
+		node_unref(core, known);
 	}
 	if (!node)
 		return NULL;
+	if (node_refresh(core, node) < 0) {
+		node_unref(core, node);
+		return NULL;
+	}
 	node_lock(core, node);
 	good = node_is_fresh(core, node) && node->state != NODE_GONE &&
 	       !(node->flags & NODE_SIZE_UNKNOWN);
@@ -169,17 +180,17 @@ static bool emit_dots(struct emitter *em, uint64_t *offset)
 	return true;
 }
 
-static int emit_from(struct core *core, struct core_req *req, struct node *dir,
-		     const struct listing *l)
+static int emit_from(struct core *core, struct core_req *req, struct node *dir, struct listing *l)
 {
 	struct emitter em = {.core = core, .req = req, .dir = dir, .origin = node_origin(core, dir)};
 	uint64_t offset = req->op.offset;
+	struct listing_entry entry;
 
 	if (!em.origin)
 		return -ENOMEM;
 	if (emit_dots(&em, &offset)) {
-		for (uint64_t i = offset - 2; i < listing_size(l); i++)
-			if (!emit_entry(&em, listing_at(l, i), i + 3))
+		for (uint64_t i = offset - 2; listing_get(l, i, &entry); i++)
+			if (!entry.removed && !emit_entry(&em, &entry, i + 3))
 				break;
 	}
 	free(em.origin);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "core/internal.h"
-#include "core/listing.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/name.h"
@@ -144,7 +143,7 @@ static int revalidate(struct core *core, struct node *node, const struct record 
 	node_lock(core, node);
 	type = same_type(node, rec);
 	same = type && same_version(node, rec);
-	if (same || (node->flags & (NODE_DIRTY | NODE_ADOPTED))) {
+	if (same || (node->flags & (NODE_DIRTY | NODE_ADOPTED | NODE_RENAMED))) {
 		confirm(node);
 		node_unlock(core, node);
 		return 0;
@@ -192,8 +191,8 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 		break;
 	case NODE_VIRTUAL:
 	case NODE_PLACEHOLDER:
-		if (node->flags & NODE_COMMITTING) {
-			confirm(node); /* as good as hydrated */
+		if (node->flags & (NODE_COMMITTING | NODE_DIRTY | NODE_RENAMED)) {
+			confirm(node); /* as good as hydrated, or a user's change that stays */
 		} else if (!same_type(node, rec)) {
 			replace = true;
 		} else if (node->state == NODE_PLACEHOLDER && same_version(node, rec)) {
@@ -271,6 +270,7 @@ static int vanished(struct core *core, struct node *node)
 	adopted = node->flags & NODE_ADOPTED;
 	/* It came to be on disk while the provider was asked, and what is on disk wins. */
 	keep = node->state == NODE_LOCAL || (node->flags & NODE_COMMITTING) ||
+	       (node->state == NODE_PLACEHOLDER && (node->flags & (NODE_DIRTY | NODE_RENAMED))) ||
 	       (on_disk && !(node->flags & NODE_REVALIDATE));
 	node_unlock(core, node);
 	if (keep)
@@ -289,6 +289,21 @@ static int vanished(struct core *core, struct node *node)
 	if (is_told)
 		core->kernel->expire_entry(core->kernel_context, node->parent->id, node->name);
 	return -ENOENT;
+}
+
+/* A copy from an earlier instance may have to be taken away, which needs the tree for itself. */
+static void lock_to_describe(struct core *core, struct node *node)
+{
+	bool cached;
+
+	node_lock(core, node);
+	cached = (node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY) &&
+		 (node->flags & NODE_REVALIDATE);
+	node_unlock(core, node);
+	if (cached)
+		tree_write(core);
+	else
+		tree_read(core);
 }
 
 static void ask_finished(struct core *core, struct command *cmd, int error)
@@ -311,12 +326,16 @@ static void ask_finished(struct core *core, struct command *cmd, int error)
 		COUNT(core, provider_faults);
 		error = -EIO;
 	}
-	if (error == 0) {
-		error = node_describe(core, node, &rec);
-		if (error == -ESTALE)
-			error = describe_replacement(core, node, &rec);
-	} else if (error == -ENOENT) {
-		error = vanished(core, node);
+	if (error == 0 || error == -ENOENT) {
+		lock_to_describe(core, node);
+		if (error == 0) {
+			error = node_describe(core, node, &rec);
+			if (error == -ESTALE)
+				error = describe_replacement(core, node, &rec);
+		} else {
+			error = vanished(core, node);
+		}
+		tree_unlock(core);
 	}
 
 	node_lock(core, node);
@@ -435,7 +454,7 @@ bool node_is_fresh(struct core *core, const struct node *node)
 			return false;
 		/* fall through */
 	case NODE_PLACEHOLDER:
-		return core->config.stable_view ||
+		return core->config.stable_view || (node->flags & (NODE_DIRTY | NODE_RENAMED)) ||
 		       clock_now_ms() - node->checked_ms < core->config.placeholder_timeout_ms;
 	default:
 		return true;
@@ -454,6 +473,8 @@ uint64_t node_valid_ms(struct core *core, const struct node *node)
 	case NODE_DIRECTORY:
 		return CORE_FOREVER;
 	default:
+		if (node->flags & (NODE_DIRTY | NODE_RENAMED))
+			return CORE_FOREVER;
 		age = clock_now_ms() - node->checked_ms;
 		return age < core->config.placeholder_timeout_ms
 			       ? core->config.placeholder_timeout_ms - age : 0;
@@ -505,58 +526,99 @@ static bool is_described(struct core *core, const struct core_req *req, const st
 	return node->state != NODE_VIRTUAL && node->state != NODE_UNKNOWN;
 }
 
-int resolve_parents(struct core *core, struct core_req *req, struct node *node)
+int resolve_described(struct core *core, struct core_req *req, struct node *node)
 {
-	int r = 0;
-
-	for (struct node *dir = node->parent; dir && r == 0; dir = dir->parent)
-		r = ask(core, req, dir, is_described);
-	return r;
+	return ask(core, req, node, is_described);
 }
 
-static void node_init_from_item(struct core *core, struct node *node, const struct store_item *item,
-				uint64_t ino)
+static uint16_t flags_of_record(const struct record *rec)
 {
-	struct record rec;
-	bool has_rec = item->rec.size && record_decode(item->rec.data, item->rec.size, &rec) == 0;
+	uint16_t flags = 0;
 
-	node->ino = item->state == STORE_LOCAL ? item->st.st_ino : ino;
+	if (rec->flags & RECORD_FLAG_DIRTY)
+		flags |= NODE_DIRTY;
+	if (rec->flags & RECORD_FLAG_ADOPTED)
+		flags |= NODE_ADOPTED;
+	if (rec->flags & RECORD_FLAG_OPAQUE)
+		flags |= NODE_OPAQUE;
+	if (rec->flags & RECORD_FLAG_RENAMED)
+		flags |= NODE_RENAMED;
+	return flags;
+}
+
+static enum node_state state_of_item(const struct store_item *item, const struct record *rec)
+{
 	switch (item->state) {
 	case STORE_HYDRATED:
-		node->state = NODE_HYDRATED;
-		break;
+		return NODE_HYDRATED;
 	case STORE_DIRECTORY:
-		node->state = NODE_DIRECTORY;
-		break;
+		return rec->flags & RECORD_FLAG_OPAQUE ? NODE_LOCAL : NODE_DIRECTORY;
 	case STORE_PLACEHOLDER:
-		node->state = NODE_PLACEHOLDER;
-		break;
+		return NODE_PLACEHOLDER;
 	default:
-		node->state = NODE_LOCAL;
-		break;
+		return NODE_LOCAL;
 	}
-	if (has_rec && item->state != STORE_LOCAL) {
+}
+
+void node_init_from_item(struct core *core, struct node *node, const struct store_item *item)
+{
+	struct record rec = {0};
+	bool has_rec = item->rec.size && record_decode(item->rec.data, item->rec.size, &rec) == 0;
+
+	if (!has_rec)
+		rec = (struct record){0};
+	node->ino = item->identity ? item->identity : item->st.st_ino;
+	node->state = state_of_item(item, &rec);
+	node->flags &= (uint16_t) ~(NODE_DIRTY | NODE_ADOPTED | NODE_OPAQUE | NODE_RENAMED |
+				    NODE_REVALIDATE | NODE_YOUNG);
+	if (has_rec && node->state != NODE_LOCAL) {
 		(void)node_set_record(node, &rec);
-		if (rec.flags & RECORD_FLAG_DIRTY)
-			node->flags |= NODE_DIRTY;
-		if (rec.flags & RECORD_FLAG_ADOPTED)
-			node->flags |= NODE_ADOPTED;
-		if (rec.flags & RECORD_FLAG_OPAQUE)
-			node->flags |= NODE_OPAQUE;
+		node->flags |= flags_of_record(&rec);
 		if (core->config.revalidate)
 			node->flags |= NODE_REVALIDATE;
+	} else if (has_rec && (rec.fields & RECORD_EPOCH)) {
+		node->flags |= NODE_YOUNG;
 	}
 	if (item->meta_differs)
 		node->flags |= NODE_DIRTY;
 	node_apply_item(core, node, item);
 }
 
+/* The node of that name: of a file with several names it is the one that others have, too. */
+static struct node *node_of_item(struct core *core, struct node *parent, const char *name,
+				 const struct store_item *item)
+{
+	bool several = item->state == STORE_LOCAL && S_ISREG(item->st.st_mode) &&
+		       item->st.st_nlink > 1, is_new;
+	struct node *node = several ? node_find_inode(core, item->st.st_ino) : NULL;
+
+	if (node) {
+		if (node_add_name(core, node, parent, name) < 0) {
+			node_unref(core, node);
+			return NULL;
+		}
+		node_lock(core, node);
+		node->flags &= (uint16_t)~NODE_UNLINKED;
+		node_unlock(core, node);
+		return node;
+	}
+	node = node_find_or_new(core, parent, name, &is_new);
+	if (!node)
+		return NULL;
+	node_lock(core, node);
+	if (is_new)
+		node_init_from_item(core, node, item);
+	node_unlock(core, node);
+	if (several)
+		node_register_inode(core, node, item->st.st_ino);
+	return node;
+}
+
 int resolve_local(struct core *core, struct node *parent, const char *name, struct node **ret)
 {
-	_cleanup_(freep) char *dir = NULL, *path = NULL;
+	_cleanup_(freep) char *path = NULL, *origin = NULL;
 	struct store_item item = {0};
-	struct node *node;
-	bool is_new, on_disk;
+	bool on_disk;
 	int r;
 
 	node_lock(core, parent);
@@ -564,10 +626,11 @@ int resolve_local(struct core *core, struct node *parent, const char *name, stru
 	node_unlock(core, parent);
 	if (!on_disk)
 		return -ENODATA;
-	dir = node_path(core, parent);
-	if (!dir || asprintf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
+	path = node_child_path(core, parent, name);
+	origin = node_child_origin(core, parent, name);
+	if (!path || !origin)
 		return -ENOMEM;
-	r = store_lookup(core->store, path, &item);
+	r = store_lookup_at(core->store, path, origin, &item);
 	if (r < 0)
 		return r;
 	switch (item.state) {
@@ -579,24 +642,28 @@ int resolve_local(struct core *core, struct node *parent, const char *name, stru
 		break;
 	case STORE_DAMAGED:
 		log_error("look-up of \"%s\": its record on disk is damaged or of a newer projfs; "
-			  "the item is reported as EIO and left alone", path);
+			  "the item is reported as EIO and left alone: see projfs fsck", path);
 		r = -EIO;
 		break;
 	default:
-		node = node_find_or_new(core, parent, name, &is_new);
-		if (!node) {
-			r = -ENOMEM;
-			break;
-		}
-		node_lock(core, node);
-		if (is_new)
-			node_init_from_item(core, node, &item, store_identity(core->store, path, 0));
-		node_unlock(core, node);
-		*ret = node;
+		*ret = node_of_item(core, parent, name, &item);
+		r = *ret ? 0 : -ENOMEM;
 		break;
 	}
 	store_item_deinit(&item);
 	return r;
+}
+
+int resolve_known(struct core *core, struct node *parent, const char *name, struct node **ret)
+{
+	int r = -ENODATA;
+
+	if (!node_is_dir(parent))
+		return -ENOTDIR;
+	*ret = node_find(core, parent, name);
+	if (!*ret)
+		r = resolve_local(core, parent, name, ret);
+	return *ret ? 0 : r == -ENODATA ? -ENOENT : r;
 }
 
 int resolve_child(struct core *core, struct core_req *req, struct node *parent, const char *name,

@@ -7,21 +7,14 @@
 #include <sys/vfs.h>
 
 #include "core/ioctl.h"
+#include "fuse/call.h"
+#include "fuse/change.h"
 #include "fuse/negotiate.h"
 #include "fuse/read.h"
 #include "fuse/reply.h"
 #include "fuse/xattr.h"
 #include "store/store.h"
 #include "util/name.h"
-
-/* One request on its way to the core. */
-struct call {
-	struct session *session;
-	struct channel *channel;
-	const struct fuse_in_header *header;
-	const void *arg; /* what follows the header: at least handler.min_size bytes */
-	size_t size;
-};
 
 struct handler {
 	void (*run)(const struct call *call); /* NULL: answer with error */
@@ -30,36 +23,16 @@ struct handler {
 	bool no_reply;
 };
 
-static void fail(const struct call *call, int error)
-{
-	reply_error(call->channel, call->header->unique, error);
-}
-
-static struct fuse_req *req_for(const struct call *call, void (*done)(struct core_req *, int))
-{
-	return req_new(call->session, call->channel, call->header, done);
-}
-
-/* The string at @offset of the arguments, or NULL if no NUL ends it. */
-static const char *string_at(const struct call *call, size_t offset)
-{
-	const char *s = (const char *)call->arg + offset;
-
-	if (offset >= call->size || !memchr(s, '\0', call->size - offset))
-		return NULL;
-	return s;
-}
-
 static void do_lookup(const struct call *call)
 {
-	const char *name = string_at(call, 0);
+	const char *name = call_string(call, 0);
 	struct fuse_req *req;
 
 	if (!name || !name_is_valid(name, strlen(name))) {
-		fail(call, name && strlen(name) > NAME_MAX_BYTES ? -ENAMETOOLONG : -EINVAL);
+		call_fail(call, name && strlen(name) > NAME_MAX_BYTES ? -ENAMETOOLONG : -EINVAL);
 		return;
 	}
-	req = req_for(call, reply_entry);
+	req = call_req(call, reply_entry);
 	if (req)
 		core_lookup(call->session->core, &req->core, call->header->nodeid, name);
 }
@@ -83,7 +56,7 @@ static void do_batch_forget(const struct call *call)
 
 static void do_getattr(const struct call *call)
 {
-	struct fuse_req *req = req_for(call, reply_attr);
+	struct fuse_req *req = call_req(call, reply_attr);
 
 	if (req)
 		core_getattr(call->session->core, &req->core, call->header->nodeid);
@@ -91,7 +64,7 @@ static void do_getattr(const struct call *call)
 
 static void do_statx(const struct call *call)
 {
-	struct fuse_req *req = req_for(call, reply_statx);
+	struct fuse_req *req = call_req(call, reply_statx);
 
 	if (req)
 		core_getattr(call->session->core, &req->core, call->header->nodeid);
@@ -99,7 +72,7 @@ static void do_statx(const struct call *call)
 
 static void do_readlink(const struct call *call)
 {
-	struct fuse_req *req = req_for(call, reply_readlink);
+	struct fuse_req *req = call_req(call, reply_readlink);
 
 	if (req)
 		core_readlink(call->session->core, &req->core, call->header->nodeid);
@@ -113,18 +86,13 @@ static bool untracked(const struct session *s, uint64_t feature)
 
 static void do_open(const struct call *call)
 {
-	const struct fuse_open_in *in = call->arg;
 	struct fuse_req *req;
 
-	if ((in->flags & O_ACCMODE) != O_RDONLY) {
-		fail(call, -EROFS);
-		return;
-	}
 	if (untracked(call->session, FUSE_NO_OPEN_SUPPORT)) {
-		fail(call, -ENOSYS);
+		call_fail(call, -ENOSYS);
 		return;
 	}
-	req = req_for(call, reply_open);
+	req = call_req(call, reply_open);
 	if (req)
 		core_open(call->session->core, &req->core, call->header->nodeid);
 }
@@ -134,10 +102,10 @@ static void do_opendir(const struct call *call)
 	struct fuse_req *req;
 
 	if (untracked(call->session, FUSE_NO_OPENDIR_SUPPORT)) {
-		fail(call, -ENOSYS);
+		call_fail(call, -ENOSYS);
 		return;
 	}
-	req = req_for(call, reply_opendir);
+	req = call_req(call, reply_opendir);
 	if (req)
 		core_opendir(call->session->core, &req->core, call->header->nodeid);
 }
@@ -147,7 +115,7 @@ static void do_release(const struct call *call)
 	const struct fuse_release_in *in = call->arg;
 
 	core_release(call->session->core, call->header->nodeid, in->fh);
-	fail(call, 0);
+	call_fail(call, 0);
 }
 
 static void do_releasedir(const struct call *call)
@@ -155,7 +123,7 @@ static void do_releasedir(const struct call *call)
 	const struct fuse_release_in *in = call->arg;
 
 	core_releasedir(call->session->core, call->header->nodeid, in->fh);
-	fail(call, 0);
+	call_fail(call, 0);
 }
 
 static void do_read(const struct call *call)
@@ -164,10 +132,10 @@ static void do_read(const struct call *call)
 	struct fuse_req *req;
 
 	if (in->size > READ_MAX_BYTES || in->offset > (uint64_t)INT64_MAX - in->size) {
-		fail(call, -EINVAL);
+		call_fail(call, -EINVAL);
 		return;
 	}
-	req = req_for(call, reply_read);
+	req = call_req(call, reply_read);
 	if (!req)
 		return;
 	req->size = in->size;
@@ -181,10 +149,10 @@ static void do_readdir(const struct call *call)
 	struct fuse_req *req;
 
 	if (in->size > READ_MAX_BYTES) {
-		fail(call, -EINVAL);
+		call_fail(call, -EINVAL);
 		return;
 	}
-	req = req_for(call, reply_readdir);
+	req = call_req(call, reply_readdir);
 	if (!req)
 		return;
 	req->size = in->size;
@@ -200,7 +168,7 @@ static void do_statfs(const struct call *call)
 	struct statfs st;
 
 	if (fstatfs(store_root_fd(core_store(call->session->core)), &st) < 0) {
-		fail(call, -errno);
+		call_fail(call, -errno);
 		return;
 	}
 	out.st = (struct fuse_kstatfs){
@@ -219,20 +187,20 @@ static void do_statfs(const struct call *call)
 static void do_getxattr(const struct call *call)
 {
 	const struct fuse_getxattr_in *in = call->arg;
-	const char *name = string_at(call, sizeof(*in));
+	const char *name = call_string(call, sizeof(*in));
 	struct fuse_req *req;
 	int r;
 
 	if (!name || !*name) {
-		fail(call, -EINVAL);
+		call_fail(call, -EINVAL);
 		return;
 	}
 	r = xattr_fixed_answer(name, call->session->features & FUSE_POSIX_ACL);
 	if (r < 0) {
-		fail(call, r);
+		call_fail(call, r);
 		return;
 	}
-	req = req_for(call, reply_xattr);
+	req = call_req(call, reply_xattr);
 	if (!req)
 		return;
 	req->size = in->size;
@@ -242,7 +210,7 @@ static void do_getxattr(const struct call *call)
 static void do_listxattr(const struct call *call)
 {
 	const struct fuse_getxattr_in *in = call->arg;
-	struct fuse_req *req = req_for(call, reply_xattr_names);
+	struct fuse_req *req = call_req(call, reply_xattr_names);
 
 	if (!req)
 		return;
@@ -250,38 +218,42 @@ static void do_listxattr(const struct call *call)
 	core_listxattr(call->session->core, &req->core, call->header->nodeid);
 }
 
-static int ioctl_check(const struct fuse_ioctl_in *in, const void *data, size_t size)
+/* How much an ioctl of ours brings, and takes back. -ENOTTY: it is none. */
+static int ioctl_size(uint32_t cmd)
 {
-	const struct core_ioctl_state *state = data;
-
-	if (in->cmd == CORE_IOCTL_HYDRATE)
+	switch (cmd) {
+	case CORE_IOCTL_HYDRATE:
 		return 0;
-	if (in->cmd != CORE_IOCTL_STATE)
+	case CORE_IOCTL_STATE:
+		return sizeof(struct core_ioctl_state);
+	case CORE_IOCTL_RESTORE:
+		return sizeof(struct core_ioctl_restore);
+	case CORE_IOCTL_TOMBSTONES:
+		return sizeof(struct core_ioctl_tombstones);
+	default:
 		return -ENOTTY;
-	if (in->in_size != sizeof(*state) || size < in->in_size ||
-	    !memchr(state->path, '\0', sizeof(state->path)))
-		return -EINVAL;
-	return 0;
+	}
 }
 
 static void do_ioctl(const struct call *call)
 {
 	const struct fuse_ioctl_in *in = call->arg;
 	const void *data = in + 1;
+	int size = ioctl_size(in->cmd);
 	struct fuse_req *req;
-	int r;
 
-	r = ioctl_check(in, data, call->size - sizeof(*in));
-	if (r < 0) {
-		fail(call, r);
+	if (size >= 0 && (in->in_size != (uint32_t)size || call->size - sizeof(*in) < in->in_size))
+		size = -EINVAL;
+	if (size < 0) {
+		call_fail(call, size);
 		return;
 	}
-	req = req_for(call, reply_ioctl);
+	req = call_req(call, reply_ioctl);
 	if (!req)
 		return;
 	req->size = in->out_size;
 	core_ioctl(call->session->core, &req->core, call->header->nodeid, in->cmd, data,
-	           in->cmd == CORE_IOCTL_STATE ? in->in_size : 0);
+	           (size_t)size);
 }
 
 /* An interrupt may overtake its request: with EAGAIN the kernel sends it again. */
@@ -292,7 +264,22 @@ static void do_interrupt(const struct call *call)
 	if (read_is_on_disk_thread(call->session, in->unique))
 		return;
 	if (core_interrupt(call->session->core, in->unique) == -EAGAIN)
-		fail(call, -EAGAIN);
+		call_fail(call, -EAGAIN);
+}
+
+static void do_lseek(const struct call *call)
+{
+	const struct fuse_lseek_in *in = call->arg;
+	struct fuse_req *req;
+
+	if (in->offset > INT64_MAX) {
+		call_fail(call, -EINVAL);
+		return;
+	}
+	req = call_req(call, reply_lseek);
+	if (req)
+		core_lseek(call->session->core, &req->core, call->header->nodeid, in->offset,
+		           in->whence);
 }
 
 static const struct handler handlers[] = {
@@ -326,31 +313,33 @@ static const struct handler handlers[] = {
         /* A second INIT on a connection that is set up is none of the kernel's. */
         [FUSE_INIT] = {.error = -EPROTO},
 
-        /* Local changes. */
-        [FUSE_SETATTR] = {.error = -EROFS},
-        [FUSE_SYMLINK] = {.error = -EROFS},
-        [FUSE_MKNOD] = {.error = -EROFS},
-        [FUSE_MKDIR] = {.error = -EROFS},
-        [FUSE_UNLINK] = {.error = -EROFS},
-        [FUSE_RMDIR] = {.error = -EROFS},
-        [FUSE_RENAME] = {.error = -EROFS},
-        [FUSE_RENAME2] = {.error = -EROFS},
-        [FUSE_LINK] = {.error = -EROFS},
-        [FUSE_WRITE] = {.error = -EROFS},
-        [FUSE_CREATE] = {.error = -EROFS},
-        [FUSE_TMPFILE] = {.error = -EROFS},
-        [FUSE_SETXATTR] = {.error = -EROFS},
-        [FUSE_REMOVEXATTR] = {.error = -EROFS},
-        [FUSE_FALLOCATE] = {.error = -EROFS},
-        [FUSE_COPY_FILE_RANGE] = {.error = -EROFS},
-        [KERNEL_COPY_FILE_RANGE_64] = {.error = -EROFS},
+        /* Local changes (change.c). */
+        [FUSE_SETATTR] = {.run = change_setattr, .min_size = sizeof(struct fuse_setattr_in)},
+        [FUSE_SYMLINK] = {.run = change_symlink, .min_size = 2},
+        [FUSE_MKNOD] = {.run = change_mknod, .min_size = sizeof(struct fuse_mknod_in)},
+        [FUSE_MKDIR] = {.run = change_mkdir, .min_size = sizeof(struct fuse_mkdir_in)},
+        [FUSE_UNLINK] = {.run = change_unlink, .min_size = 1},
+        [FUSE_RMDIR] = {.run = change_rmdir, .min_size = 1},
+        [FUSE_RENAME] = {.run = change_rename, .min_size = sizeof(struct fuse_rename_in)},
+        [FUSE_RENAME2] = {.run = change_rename2, .min_size = sizeof(struct fuse_rename2_in)},
+        [FUSE_LINK] = {.run = change_link, .min_size = sizeof(struct fuse_link_in)},
+        [FUSE_WRITE] = {.run = change_write, .min_size = sizeof(struct fuse_write_in)},
+        [FUSE_CREATE] = {.run = change_create, .min_size = sizeof(struct fuse_create_in)},
+        [FUSE_TMPFILE] = {.run = change_tmpfile, .min_size = sizeof(struct fuse_create_in)},
+        [FUSE_SETXATTR] = {.run = change_setxattr, .min_size = FUSE_COMPAT_SETXATTR_IN_SIZE},
+        [FUSE_REMOVEXATTR] = {.run = change_removexattr, .min_size = 1},
+        [FUSE_FALLOCATE] = {.run = change_fallocate, .min_size = sizeof(struct fuse_fallocate_in)},
+        [FUSE_COPY_FILE_RANGE] = {.run = change_copy_range,
+                                  .min_size = sizeof(struct fuse_copy_file_range_in)},
+        [KERNEL_COPY_FILE_RANGE_64] = {.run = change_copy_range_64,
+                                       .min_size = sizeof(struct fuse_copy_file_range_in)},
+        [FUSE_FSYNC] = {.run = change_fsync, .min_size = sizeof(struct fuse_fsync_in)},
+        [FUSE_FSYNCDIR] = {.run = change_fsync, .min_size = sizeof(struct fuse_fsync_in)},
+        [FUSE_LSEEK] = {.run = do_lseek, .min_size = sizeof(struct fuse_lseek_in)},
 
         /* The kernel does without these, and does not ask again. */
         [FUSE_FLUSH] = {.error = -ENOSYS},
-        [FUSE_FSYNC] = {.error = -ENOSYS},
-        [FUSE_FSYNCDIR] = {.error = -ENOSYS},
         [FUSE_ACCESS] = {.error = -ENOSYS},
-        [FUSE_LSEEK] = {.error = -ENOSYS},
         [FUSE_POLL] = {.error = -ENOSYS},
         [FUSE_GETLK] = {.error = -ENOSYS},
         [FUSE_SETLK] = {.error = -ENOSYS},
@@ -388,10 +377,10 @@ void dispatch(struct session *s, struct channel *channel, const void *request, s
 
 	if (call.header->len != size || call.size < h->min_size) {
 		if (!h->no_reply)
-			fail(&call, -EIO);
+			call_fail(&call, -EIO);
 	} else if (h->run) {
 		h->run(&call);
 	} else if (!h->no_reply) {
-		fail(&call, h->error);
+		call_fail(&call, h->error);
 	}
 }

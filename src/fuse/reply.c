@@ -160,6 +160,57 @@ void reply_entry(struct core_req *core_req, int error)
 	req_free(req);
 }
 
+void reply_created(struct core_req *core_req, int error)
+{
+	struct fuse_req *req = container_of(core_req, struct fuse_req, core);
+	const struct core_entry *entry = &core_req->ret.created.entry;
+	struct fuse_open_out open = {0};
+	struct fuse_entry_out out;
+
+	if (error) {
+		finish(req, error, NULL, 0);
+		return;
+	}
+	fill_entry(entry, &out);
+	open.fh = core_req->ret.created.handle;
+	open.open_flags = FOPEN_KEEP_CACHE;
+	if (reply_two(req->channel, req->unique, &out, sizeof(out), &open, sizeof(open)) < 0)
+		core_forget(req->session->core, entry->node_id, 1);
+	req_free(req);
+}
+
+void reply_empty(struct core_req *core_req, int error)
+{
+	struct fuse_req *req = container_of(core_req, struct fuse_req, core);
+
+	reply_error(req->channel, req->unique, error);
+	req_free(req);
+}
+
+void reply_write(struct core_req *core_req, int error)
+{
+	struct fuse_req *req = container_of(core_req, struct fuse_req, core);
+	struct fuse_write_out out = {.size = (uint32_t)core_req->ret.written};
+
+	finish(req, error, &out, sizeof(out));
+}
+
+void reply_copied(struct core_req *core_req, int error)
+{
+	struct fuse_req *req = container_of(core_req, struct fuse_req, core);
+	uint64_t copied = core_req->ret.written;
+
+	finish(req, error, &copied, sizeof(copied));
+}
+
+void reply_lseek(struct core_req *core_req, int error)
+{
+	struct fuse_req *req = container_of(core_req, struct fuse_req, core);
+	struct fuse_lseek_out out = {.offset = core_req->ret.offset};
+
+	finish(req, error, &out, sizeof(out));
+}
+
 void reply_attr(struct core_req *core_req, int error)
 {
 	struct fuse_req *req = container_of(core_req, struct fuse_req, core);

@@ -42,6 +42,11 @@ void reply_error(struct channel *channel, uint64_t unique, int error);
 int reply_data(struct channel *channel, uint64_t unique, const void *data, size_t size);
 
 void reply_entry(struct core_req *core_req, int error);
+void reply_created(struct core_req *core_req, int error);
+void reply_empty(struct core_req *core_req, int error);
+void reply_write(struct core_req *core_req, int error);
+void reply_copied(struct core_req *core_req, int error); /* 64-bit */
+void reply_lseek(struct core_req *core_req, int error);
 void reply_attr(struct core_req *core_req, int error);
 void reply_statx(struct core_req *core_req, int error);
 void reply_readlink(struct core_req *core_req, int error);

@@ -11,16 +11,21 @@ static bool begins_with(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
+bool xattr_is_ours(const char *name)
+{
+	return begins_with(name, HIDDEN);
+}
+
 int xattr_fixed_answer(const char *name, bool posix_acl)
 {
 	/* EOPNOTSUPP makes ls stop asking, ENODATA does not; but the kernel itself asks for capabilities. */
 	if (strcmp(name, "security.capability") == 0)
-		return -ENODATA;
+		return 0;
 	if (begins_with(name, "security."))
 		return -EOPNOTSUPP;
 	if (begins_with(name, "system.posix_acl_"))
-		return posix_acl ? -ENODATA : -EOPNOTSUPP;
-	if (begins_with(name, HIDDEN))
+		return posix_acl ? 0 : -EOPNOTSUPP;
+	if (xattr_is_ours(name))
 		return -ENODATA;
 	return 0;
 }

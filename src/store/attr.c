@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a record makes of a file or directory, and how it is bound to it.
+ * What a record makes of a file or directory.
  *
  * The record in the attribute repeats nothing that the file shows by itself.  It is bound by hashes
- * of what fstat() says once all is set, so that a change or a copy made while nothing ran is noticed.
- * `user.*` attributes need write permission, so the mode comes last.
+ * of what fstat() says once all is set (binding.c).  `user.*` attributes need write permission, so the
+ * mode comes last.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/internal.h"
 
 /* Kept in the record of a hydrated file and of a directory; the rest is on the file. */
@@ -19,55 +20,135 @@
 	 RECORD_ATTRIBUTES | RECORD_ORIGIN | RECORD_BLOB | RECORD_GENERATION | RECORD_EXTRA)
 #define DIRECTORY_FIELDS (FILE_FIELDS | RECORD_MODE | RECORD_OWNER | RECORD_MTIME)
 
-/* Fields that make a hash, in an order that is the same on every machine. */
-static uint64_t hash_numbers(const struct store *s, const uint64_t *numbers, size_t n)
-{
-	uint8_t bytes[4 * 8];
+/* ---- records ---------------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < n * 8; i++)
-		bytes[i] = (uint8_t)(numbers[i / 8] >> (i % 8 * 8));
-	return hash_bytes(&s->key, bytes, n * 8);
+void attr_bind_file(const struct store *s, struct record *rec, const struct stat *st,
+                    const char *origin)
+{
+	uint32_t kept = FILE_FIELDS;
+
+	/* What the disk could not be made to show. */
+	if (rec->mode != (st->st_mode & 07777))
+		kept |= RECORD_MODE;
+	if (rec->uid != st->st_uid || rec->gid != st->st_gid)
+		kept |= RECORD_OWNER;
+	rec->kind = RECORD_FILE;
+	rec->fields = (rec->fields & kept) | RECORD_BINDING | RECORD_SIZE;
+	rec->flags &= ~(uint32_t)RECORD_FLAG_FULL;
+	rec->size = (uint64_t)st->st_size;
+	rec->binding = binding_of_file(s, st, place_of(s, rec, origin));
+	rec->binding_meta = binding_of_meta(s, st);
 }
 
-uint64_t binding_of_file(const struct store *s, const struct stat *st)
+void attr_bind_directory(const struct store *s, struct record *rec, const struct stat *st,
+                         const char *origin)
 {
-	const uint64_t numbers[] = {'f', st->st_ino, (uint64_t)st->st_mtim.tv_sec,
-	                            (uint64_t)st->st_mtim.tv_nsec};
-
-	return hash_numbers(s, numbers, ARRAY_SIZE(numbers));
+	rec->kind = RECORD_DIRECTORY;
+	rec->fields = (rec->fields & DIRECTORY_FIELDS) | RECORD_BINDING;
+	rec->flags &= ~(uint32_t)RECORD_FLAG_FULL;
+	rec->binding = binding_of_directory(s, st, place_of(s, rec, origin));
+	rec->binding_meta = 0;
 }
 
-uint64_t binding_of_directory(const struct store *s, const struct stat *st)
+/* A descriptor that is not O_PATH saves the way through /proc. */
+static int set_attribute(struct store *s, int fd, const struct buf *b)
 {
-	const uint64_t numbers[] = {'d', st->st_ino};
-
-	return hash_numbers(s, numbers, ARRAY_SIZE(numbers));
+	store_step();
+	if (fsetxattr(fd, RECORD_XATTR, b->data, b->size, 0) == 0)
+		return 0;
+	if (errno != EBADF && errno != EACCES)
+		return -errno;
+	return disk_setxattr(s, fd, RECORD_XATTR, b->data, b->size, 0);
 }
 
-uint32_t binding_of_meta(const struct store *s, const struct stat *st)
+static int write_reference(struct store *s, int fd, const struct stat *st, const struct record *rec,
+                           const struct buf *encoded, bool durable, uint64_t *ret_ref)
 {
-	const uint64_t numbers[] = {'m', st->st_mode & 07777, st->st_uid, st->st_gid};
+	const uint32_t repeated =
+	        RECORD_EPOCH | RECORD_BINDING | RECORD_SIZE | RECORD_FORMER_BINDING;
+	_cleanup_(buf_deinit) struct buf b = {0};
+	struct record reference = *rec;
+	int r;
 
-	return (uint32_t)hash_numbers(s, numbers, ARRAY_SIZE(numbers));
+	reference.kind = RECORD_REFERENCE;
+	reference.fields = (rec->fields & repeated) | RECORD_REF | RECORD_IDENTITY;
+	reference.identity = binding_of_inode(s, st);
+	r = recordref_write(s, encoded, durable, &reference.ref);
+	if (r < 0)
+		return r;
+	r = record_encode(&reference, &b);
+	if (r == 0)
+		r = set_attribute(s, fd, &b);
+	if (r < 0)
+		recordref_remove(s, reference.ref);
+	else
+		*ret_ref = reference.ref;
+	return r;
 }
+
+/* @ret_ref: the record that was put aside, untouched if there is none. */
+static int write_record(struct store *s, int fd, const struct stat *st, const struct record *rec,
+                        bool durable, uint64_t *ret_ref)
+{
+	_cleanup_(buf_deinit) struct buf b = {0};
+	int r = record_encode(rec, &b);
+
+	if (r < 0)
+		return r;
+	if (b.size <= RECORD_XATTR_MAX) {
+		r = set_attribute(s, fd, &b);
+		/* The user attributes may have filled the room that a file has for all of them;
+		 * that of a full file is no longer than a reference. */
+		if ((r != -ENOSPC && r != -E2BIG) || rec->flags & RECORD_FLAG_FULL)
+			return r;
+	}
+	return write_reference(s, fd, st, rec, &b, durable, ret_ref);
+}
+
+uint64_t attr_reference(struct store *s, int fd, const struct stat *st)
+{
+	uint8_t value[RECORD_XATTR_MAX];
+	struct record rec;
+	ssize_t n;
+
+	if (!atomic_load(&s->has_records))
+		return 0;
+	n = disk_getxattr(s, fd, RECORD_XATTR, value, sizeof(value));
+	if (n <= 0 || record_decode(value, (size_t)n, &rec) < 0 || rec.kind != RECORD_REFERENCE)
+		return 0;
+	return reference_is_own(s, &rec, st) ? rec.ref : 0;
+}
+
+int attr_replace_record(struct store *s, int fd, const struct stat *st, const struct record *rec)
+{
+	uint64_t before = attr_reference(s, fd, st);
+	uint64_t ref = 0;
+	int r = write_record(s, fd, st, rec, true, &ref);
+
+	if (r == 0)
+		recordref_remove(s, before);
+	return r;
+}
+
+/* ---- files and directories that are not visible yet ------------------------------------------------- */
 
 bool attr_is_users(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 && strcmp(name, RECORD_XATTR) != 0;
+	const size_t n = strlen(RECORD_XATTR);
+
+	if (strncmp(name, "user.", 5) != 0)
+		return false;
+	return strncmp(name, RECORD_XATTR, n) != 0 || (name[n] != '\0' && name[n] != '.');
 }
 
-/* Only the super-user gives files away.  @ret: the file has the owner that the record names. */
-static int apply_owner(int fd, const struct record *rec, const struct stat *st, bool *ret)
+/* Only the super-user gives files away. */
+static int apply_owner(int fd, const struct record *rec, const struct stat *st)
 {
-	*ret = true;
-	if (!(rec->fields & RECORD_OWNER) || (rec->uid == st->st_uid && rec->gid == st->st_gid))
+	if (!(rec->fields & RECORD_OWNER) || geteuid() != 0 ||
+	    (rec->uid == st->st_uid && rec->gid == st->st_gid))
 		return 0;
-	*ret = false;
-	if (geteuid() != 0)
-		return 0;
-	if (fchown(fd, rec->uid, rec->gid) == 0)
-		*ret = true;
-	else if (errno != EPERM && errno != EINVAL) /* EINVAL: not mapped in this user namespace */
+	if (fchown(fd, rec->uid, rec->gid) < 0 && errno != EPERM &&
+	    errno != EINVAL) /* EINVAL: not mapped in this user namespace */
 		return -errno;
 	return 0;
 }
@@ -99,70 +180,20 @@ static int apply_times(int fd, const struct record *rec)
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int write_reference(struct store *s, int fd, const struct record *rec,
-                           const struct buf *encoded, uint64_t *ret_ref)
-{
-	_cleanup_(buf_deinit) struct buf b = {0};
-	/* The binding stands in the reference, too: a copy of the file is known without its target. */
-	struct record reference = {
-	        .kind = RECORD_REFERENCE,
-	        .fields =
-	                (rec->fields & (RECORD_EPOCH | RECORD_BINDING | RECORD_SIZE)) | RECORD_REF,
-	        .epoch = rec->epoch,
-	        .binding = rec->binding,
-	        .binding_meta = rec->binding_meta,
-	        .size = rec->size,
-	};
-	int r;
-
-	/* A file's epoch tells when what it refers to was lost; a directory has none. */
-	r = recordref_write(s, encoded, rec->kind != RECORD_FILE, &reference.ref);
-	if (r < 0)
-		return r;
-	r = record_encode(&reference, &b);
-	if (r == 0 && fsetxattr(fd, RECORD_XATTR, b.data, b.size, 0) < 0)
-		r = -errno;
-	if (r < 0)
-		recordref_remove(s, reference.ref);
-	else
-		*ret_ref = reference.ref;
-	return r;
-}
-
-static int write_record(struct store *s, int fd, const struct record *rec, uint64_t *ret_ref)
-{
-	_cleanup_(buf_deinit) struct buf b = {0};
-	int r = record_encode(rec, &b);
-
-	if (r < 0)
-		return r;
-	if (b.size <= RECORD_XATTR_MAX) {
-		if (fsetxattr(fd, RECORD_XATTR, b.data, b.size, 0) == 0)
-			return 0;
-		/* The user attributes may have filled the room that a file has for all of them. */
-		if (errno != ENOSPC && errno != E2BIG)
-			return -errno;
-	}
-	return write_reference(s, fd, rec, &b, ret_ref);
-}
-
 /* The record of a file that is, or is about to be, as @st says. */
-static struct record file_record(struct store *s, const struct record *rec, const struct stat *st,
-                                 bool owner_applied)
+static struct record file_record(struct store *s, const struct store_place *place,
+                                 const struct record *rec, const struct stat *st)
 {
 	struct record out = *rec;
 
-	out.kind = RECORD_FILE;
-	out.fields &= FILE_FIELDS;
-	if (!owner_applied)
-		out.fields |= RECORD_OWNER;
-	if (rec->fields & RECORD_MODE && (st->st_mode & 07777) != rec->mode)
-		out.fields |= RECORD_MODE;
-	out.fields |= RECORD_EPOCH | RECORD_BINDING | RECORD_SIZE;
+	if (place->full)
+		return full_record(s, st, place->full, epoch_current(s));
+	/* The user has given it what it shows. */
+	if (rec->fields & RECORD_FLAGS && rec->flags & RECORD_FLAG_DIRTY)
+		out.fields &= ~(uint32_t)(RECORD_MODE | RECORD_OWNER);
+	attr_bind_file(s, &out, st, place->origin);
+	out.fields |= RECORD_EPOCH;
 	out.epoch = epoch_current(s);
-	out.size = (uint64_t)st->st_size;
-	out.binding = binding_of_file(s, st);
-	out.binding_meta = binding_of_meta(s, st);
 	return out;
 }
 
@@ -170,8 +201,8 @@ static struct record file_record(struct store *s, const struct record *rec, cons
  * The record, then the mode.  The kernel may take set-id bits away from a mode that we set; then the
  * record says so, in a second round.
  */
-static int apply_record_and_mode(struct store *s, int fd, const struct record *rec,
-                                 bool owner_applied, struct stat *st, uint64_t *ret_ref)
+static int apply_record_and_mode(struct store *s, int fd, const struct store_place *place,
+                                 const struct record *rec, struct stat *st, uint64_t *ret_ref)
 {
 	mode_t type = st->st_mode & S_IFMT;
 
@@ -179,8 +210,9 @@ static int apply_record_and_mode(struct store *s, int fd, const struct record *r
 		st->st_mode = type | (rec->mode & 07777);
 	for (int round = 0; round < 2; round++) {
 		mode_t wanted = st->st_mode;
-		struct record out = file_record(s, rec, st, owner_applied);
-		int r = write_record(s, fd, &out, ret_ref);
+		struct record out = file_record(s, place, rec, st);
+		/* Its epoch tells when what it refers to was lost. */
+		int r = write_record(s, fd, st, &out, false, ret_ref);
 
 		if (r < 0)
 			return r;
@@ -202,18 +234,18 @@ static int apply_record_and_mode(struct store *s, int fd, const struct record *r
 	return -EIO;
 }
 
-int attr_apply_file(struct store *s, int fd, const struct record *rec, uint64_t *ret_ref)
+int attr_apply_file(struct store *s, int fd, const struct store_place *place,
+                    const struct record *rec, uint64_t *ret_ref)
 {
-	bool owner_applied;
 	struct stat st;
 	int r;
 
 	*ret_ref = 0;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (rec->fields & RECORD_SIZE && rec->size != (uint64_t)st.st_size)
+	if (!place->full && rec->fields & RECORD_SIZE && rec->size != (uint64_t)st.st_size)
 		return -EIO; /* not all of it has arrived */
-	r = apply_owner(fd, rec, &st, &owner_applied);
+	r = apply_owner(fd, rec, &st);
 	if (r == 0)
 		r = apply_xattrs(fd, rec);
 	if (r == 0)
@@ -221,7 +253,7 @@ int attr_apply_file(struct store *s, int fd, const struct record *rec, uint64_t 
 	if (r == 0 && fstat(fd, &st) < 0)
 		r = -errno;
 	if (r == 0)
-		r = apply_record_and_mode(s, fd, rec, owner_applied, &st, ret_ref);
+		r = apply_record_and_mode(s, fd, place, rec, &st, ret_ref);
 	if (r < 0) {
 		recordref_remove(s, *ret_ref);
 		*ret_ref = 0;
@@ -229,26 +261,23 @@ int attr_apply_file(struct store *s, int fd, const struct record *rec, uint64_t 
 	return r;
 }
 
-int attr_apply_directory(struct store *s, int fd, const struct record *rec, uint64_t *ret_ref)
+int attr_apply_directory(struct store *s, int fd, const char *origin, const struct record *rec,
+                         uint64_t *ret_ref)
 {
 	struct record out = *rec;
-	bool owner_applied;
 	struct stat st;
 	int r;
 
 	*ret_ref = 0;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	r = apply_owner(fd, rec, &st, &owner_applied);
+	r = apply_owner(fd, rec, &st);
 	if (r == 0)
 		r = apply_xattrs(fd, rec);
 	if (r < 0)
 		return r;
-	out.kind = RECORD_DIRECTORY;
-	out.fields = (out.fields & DIRECTORY_FIELDS) | RECORD_BINDING;
-	out.binding = binding_of_directory(s, &st);
-	out.binding_meta = 0;
-	r = write_record(s, fd, &out, ret_ref);
+	attr_bind_directory(s, &out, &st, origin);
+	r = write_record(s, fd, &st, &out, true, ret_ref);
 	if (r < 0)
 		return r;
 	/* An ordinary user's instance must not lock itself out; the record has the true mode. */

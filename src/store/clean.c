@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/internal.h"
 #include "util/log.h"
 #include "util/name.h"
@@ -40,14 +41,14 @@ int clean_move(struct store *s, int dir, const char *name)
 	old = disk_open_private(s, FOLDER);
 	if (old < 0)
 		return old;
+	store_step();
 	r = move_to(s, dir, name, old);
 	if (r == 0)
 		clean_start(s);
 	return r;
 }
 
-/* The record that lies in .projfs/rec goes with the item that it is bound to. */
-static void remove_reference(struct store *s, int old, const char *name, const struct stat *st)
+uint64_t clean_reference(struct store *s, int dir, const char *name, const struct stat *st)
 {
 	_cleanup_(buf_deinit) struct buf storage = {0};
 	_cleanup_(closep) int fd = -1;
@@ -57,25 +58,25 @@ static void remove_reference(struct store *s, int old, const char *name, const s
 	ssize_t n;
 
 	if (!atomic_load(&s->has_records))
-		return;
+		return 0;
 	if (S_ISLNK(st->st_mode)) {
-		n = readlinkat(old, name, target, sizeof(target) - 1);
+		n = readlinkat(dir, name, target, sizeof(target) - 1);
 		target[MAX(n, 0)] = '\0';
 		if (n > 0 && marker_is(target) && marker_decode(target, &storage, &rec) == 0 &&
 		    rec.kind == RECORD_REFERENCE)
-			recordref_remove(s, rec.ref);
-		return;
+			return rec.ref;
+		return 0;
 	}
-	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		return;
-	fd = openat(old, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (!S_ISDIR(st->st_mode) && !(S_ISREG(st->st_mode) && st->st_nlink == 1))
+		return 0;
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return 0;
 	n = disk_getxattr(s, fd, RECORD_XATTR, value, sizeof(value));
 	if (n > 0 && record_decode(value, (size_t)n, &rec) == 0 && rec.kind == RECORD_REFERENCE &&
-	    rec.binding ==
-	            (S_ISDIR(st->st_mode) ? binding_of_directory(s, st) : binding_of_file(s, st)))
-		recordref_remove(s, rec.ref);
+	    reference_is_own(s, &rec, st))
+		return rec.ref;
+	return 0;
 }
 
 /* Sleep between batches. False: it is time to end. */
@@ -115,11 +116,9 @@ static bool is_dots(const char *name)
 static int remove_directory(struct store *s, int old, const char *name, unsigned *n_removed)
 {
 	struct dirent *entry;
-	struct stat st;
 	DIR *listing;
 	int r = 0;
 
-	/* Moving a directory changes its "..", which takes write permission in it. */
 	(void)fchmodat(old, name, 0700, 0);
 	listing = open_listing(old, name);
 	if (!listing)
@@ -127,9 +126,6 @@ static int remove_directory(struct store *s, int old, const char *name, unsigned
 	while (r == 0 && (entry = readdir(listing))) {
 		if (is_dots(entry->d_name))
 			continue;
-		if (fstatat(dirfd(listing), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISDIR(st.st_mode))
-			(void)fchmodat(dirfd(listing), entry->d_name, 0700, 0);
 		r = move_to(s, dirfd(listing), entry->d_name, old);
 		if (r == 0 && !rest(s, n_removed))
 			r = -ECANCELED;
@@ -146,7 +142,7 @@ static int remove_entry(struct store *s, int old, const char *name, unsigned *n_
 
 	if (fstatat(old, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	remove_reference(s, old, name, &st);
+	recordref_remove(s, clean_reference(s, old, name, &st));
 	if (S_ISDIR(st.st_mode))
 		return remove_directory(s, old, name, n_removed);
 	return unlinkat(old, name, 0) < 0 ? -errno : 0;

@@ -6,10 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/internal.h"
-#include "util/name.h"
 
 /* How often somebody else may make a directory of the chain before we do. */
 #define TRIES 64
@@ -23,7 +22,8 @@ static int check_chain(const struct store_dir *dirs, size_t n_dirs)
 
 		if (r < 0)
 			return r;
-		if (!*dirs[i].path || dirs[i].rec->kind != RECORD_DIRECTORY)
+		if (!*dirs[i].path || dirs[i].rec->kind != RECORD_DIRECTORY ||
+		    !path_is_valid(dirs[i].origin))
 			return -EINVAL;
 		if (i == 0)
 			continue;
@@ -56,7 +56,7 @@ static int build(struct store *s, int parent, const char *name, const struct sto
 		if (r < 0)
 			return r;
 	}
-	return attr_apply_directory(s, fd, dirs[0].rec, &ref);
+	return attr_apply_directory(s, fd, dirs[0].origin, dirs[0].rec, &ref);
 }
 
 static int make_chain(struct store *s, const struct store_dir *dirs, size_t n_dirs)
@@ -64,6 +64,7 @@ static int make_chain(struct store *s, const struct store_dir *dirs, size_t n_di
 	_cleanup_(closep) int parent = -1;
 	_cleanup_(closep) int tmp = -1;
 	char temporary[PRIVATE_NAME_SIZE];
+	struct dir_times times;
 	const char *name;
 	int r;
 
@@ -75,9 +76,14 @@ static int make_chain(struct store *s, const struct store_dir *dirs, size_t n_di
 		return tmp;
 	private_name(s, temporary);
 	r = build(s, tmp, temporary, dirs, n_dirs);
-	if (r == 0)
+	times = dir_times_save(parent, true);
+	if (r == 0) {
+		store_step();
 		r = disk_rename(s, tmp, temporary, parent, name);
-	if (r < 0)
+	}
+	if (r == 0)
+		dir_times_restore(parent, &times);
+	else
 		(void)clean_move(s, tmp, temporary);
 	return r;
 }
@@ -105,6 +111,10 @@ int store_make_dirs(struct store *s, const struct store_dir *dirs, size_t n_dirs
 	if (s->readonly)
 		return -EROFS;
 	r = check_chain(dirs, n_dirs);
+	for (size_t i = 0; r == 0 && i < n_dirs; i++) {
+		if (dirs[i].rec->fields & RECORD_ORIGIN)
+			r = moved_note(s);
+	}
 	if (r < 0)
 		return r;
 	for (int i = 0; i < TRIES; i++) {
@@ -118,24 +128,10 @@ int store_make_dirs(struct store *s, const struct store_dir *dirs, size_t n_dirs
 	return -EAGAIN;
 }
 
-/* The record that the directory's attribute refers to now, 0 if it holds all of it. */
-static uint64_t current_reference(struct store *s, int fd)
-{
-	uint8_t value[RECORD_XATTR_MAX];
-	struct record rec;
-	ssize_t n = disk_getxattr(s, fd, RECORD_XATTR, value, sizeof(value));
-
-	if (n <= 0 || record_decode(value, (size_t)n, &rec) < 0 || rec.kind != RECORD_REFERENCE)
-		return 0;
-	return rec.ref;
-}
-
 int store_update_dir(struct store *s, const char *path, const struct record *rec)
 {
-	struct store_item item = {0};
-	_cleanup_(closep) int fd = -1;
+	_cleanup_(opened_close) struct opened o = {.fd = -1};
 	_cleanup_(closep) int dir = -1;
-	enum store_state state;
 	uint64_t before;
 	uint64_t ref;
 	int r;
@@ -144,84 +140,18 @@ int store_update_dir(struct store *s, const char *path, const struct record *rec
 		return -EROFS;
 	if (!*path || rec->kind != RECORD_DIRECTORY)
 		return -EINVAL;
-	r = store_lookup(s, path, &item);
+	r = item_open(s, path, NULL, &o);
 	if (r < 0)
 		return r;
-	state = item.state;
-	store_item_deinit(&item);
-	if (state != STORE_DIRECTORY && state != STORE_DAMAGED)
-		return state == STORE_NONE ? -ENOENT : -EBUSY;
-	fd = disk_open(s, path, O_PATH | O_DIRECTORY);
-	if (fd < 0)
-		return fd;
-	dir = disk_reopen(s, fd, O_RDONLY | O_DIRECTORY);
+	if (!S_ISDIR(o.item.st.st_mode) ||
+	    (o.item.state != STORE_DIRECTORY && o.item.state != STORE_DAMAGED))
+		return -EBUSY;
+	dir = disk_reopen(s, o.fd, O_RDONLY | O_DIRECTORY);
 	if (dir < 0)
 		return dir;
-	before = current_reference(s, fd);
-	r = attr_apply_directory(s, dir, rec, &ref);
+	before = attr_reference(s, o.fd, &o.item.st);
+	r = attr_apply_directory(s, dir, o.origin, rec, &ref);
 	if (r == 0)
 		recordref_remove(s, before);
 	return r;
-}
-
-/* ---- markers -------------------------------------------------------------------------------------- */
-
-static int marker_target(struct store *s, const struct record *rec, struct buf *ret,
-                         uint64_t *ret_ref)
-{
-	_cleanup_(buf_deinit) struct buf encoded = {0};
-	struct record reference = {.kind = RECORD_REFERENCE, .fields = RECORD_REF};
-	int r;
-
-	r = marker_encode(rec, ret);
-	if (r != -E2BIG)
-		return r;
-	r = record_encode(rec, &encoded);
-	if (r == 0)
-		r = recordref_write(s, &encoded, true, &reference.ref);
-	if (r < 0)
-		return r;
-	*ret_ref = reference.ref;
-	ret->size = 0;
-	return marker_encode(&reference, ret);
-}
-
-static int write_marker(struct store *s, const char *path, const struct record *rec)
-{
-	_cleanup_(buf_deinit) struct buf target = {0};
-	_cleanup_(closep) int dir = -1;
-	const char *name;
-	uint64_t ref = 0;
-	int r;
-
-	dir = disk_open_parent(s, path, &name);
-	if (dir < 0)
-		return dir;
-	r = marker_target(s, rec, &target, &ref);
-	if (r == 0 && symlinkat((const char *)target.data, dir, name) < 0)
-		r = -errno;
-	if (r < 0)
-		recordref_remove(s, ref);
-	return r;
-}
-
-int store_write_placeholder(struct store *s, const char *path, const struct record *rec)
-{
-	struct store_dir dir = {.path = path, .rec = rec};
-	int r;
-
-	if (s->readonly)
-		return -EROFS;
-	r = disk_check(path);
-	if (r < 0)
-		return r;
-	switch (rec->kind) {
-	case RECORD_DIRECTORY:
-		return store_make_dirs(s, &dir, 1);
-	case RECORD_FILE:
-	case RECORD_SYMLINK:
-		return write_marker(s, path, rec);
-	default:
-		return -EINVAL;
-	}
 }

@@ -9,7 +9,8 @@
 
 /* Flags that stand for something that the user did. */
 #define USERS_FLAGS                                                                                \
-	(RECORD_FLAG_DIRTY | RECORD_FLAG_ADOPTED | RECORD_FLAG_RENAMED | RECORD_FLAG_OPAQUE)
+	(RECORD_FLAG_DIRTY | RECORD_FLAG_ADOPTED | RECORD_FLAG_RENAMED | RECORD_FLAG_OPAQUE |      \
+	 RECORD_FLAG_FULL)
 
 static bool is_cache(const struct store_item *item)
 {
@@ -39,6 +40,7 @@ int store_discard(struct store *s, const char *path)
 {
 	struct store_item item = {0};
 	_cleanup_(closep) int dir = -1;
+	struct dir_times times;
 	const char *name;
 	int r;
 
@@ -61,5 +63,8 @@ int store_discard(struct store *s, const char *path)
 	dir = disk_open_parent(s, path, &name);
 	if (dir < 0)
 		return dir;
-	return clean_move(s, dir, name);
+	times = dir_times_save(dir, true);
+	r = clean_move(s, dir, name);
+	dir_times_restore(dir, &times);
+	return r;
 }

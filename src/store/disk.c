@@ -14,8 +14,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/internal.h"
-#include "util/name.h"
 
 int disk_check(const char *path)
 {
@@ -68,37 +68,12 @@ int disk_open_private(struct store *s, const char *folder)
 	int fd = openat(s->private, folder, flags);
 
 	if (fd < 0 && errno == ENOENT && !s->readonly) {
+		store_step();
 		if (mkdirat(s->private, folder, 0700) < 0 && errno != EEXIST)
 			return -errno;
 		fd = openat(s->private, folder, flags);
 	}
 	return fd < 0 ? -errno : fd;
-}
-
-/* Some disks cannot say NOREPLACE.  Nobody else makes names here while we hold the root's lock,
- * so that looking first will do, one at a time. */
-static int rename_checked(struct store *s, int from_dir, const char *from, int to_dir,
-                          const char *to)
-{
-	struct stat st;
-	int r;
-
-	pthread_mutex_lock(&s->rename_lock);
-	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		r = -EEXIST;
-	else if (errno != ENOENT || renameat(from_dir, from, to_dir, to) < 0)
-		r = -errno;
-	else
-		r = 0;
-	pthread_mutex_unlock(&s->rename_lock);
-	return r;
-}
-
-int disk_rename(struct store *s, int from_dir, const char *from, int to_dir, const char *to)
-{
-	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	return errno == EINVAL ? rename_checked(s, from_dir, from, to_dir, to) : -errno;
 }
 
 struct proc_path proc_path(int fd)
@@ -109,27 +84,35 @@ struct proc_path proc_path(int fd)
 	return p;
 }
 
-/* Allow ourselves @bits on our own file.  On success the lock is held until mode_restore(). */
-static int mode_loosen(struct store *s, int fd, mode_t bits, mode_t *ret_mode)
+/* Allow ourselves @bits on our own file.  With the lock held. */
+static int loosen_locked(struct store *s, int fd, mode_t bits, mode_t *ret_mode)
 {
 	struct stat st;
 
-	if (s->readonly)
-		return -EACCES;
-	pthread_mutex_lock(&s->mode_lock);
 	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() ||
-	    !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
-		pthread_mutex_unlock(&s->mode_lock);
+	    !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
 		return -EACCES;
-	}
 	atomic_fetch_add(&s->mode_changes, 1);
 	*ret_mode = st.st_mode & 07777;
 	if (chmod(proc_path(fd).text, *ret_mode | bits) < 0) {
 		atomic_fetch_add(&s->mode_changes, 1);
-		pthread_mutex_unlock(&s->mode_lock);
 		return -EACCES;
 	}
 	return 0;
+}
+
+/* Likewise.  On success the lock is held until mode_restore(). */
+static int mode_loosen(struct store *s, int fd, mode_t bits, mode_t *ret_mode)
+{
+	int r;
+
+	if (s->readonly)
+		return -EACCES;
+	pthread_mutex_lock(&s->mode_lock);
+	r = loosen_locked(s, fd, bits, ret_mode);
+	if (r < 0)
+		pthread_mutex_unlock(&s->mode_lock);
+	return r;
 }
 
 static void mode_restore(struct store *s, int fd, mode_t mode)
@@ -180,6 +163,84 @@ ssize_t disk_getxattr(struct store *s, int fd, const char *name, void *value, si
 	return n;
 }
 
+/*
+ * ...through a path, since a descriptor may be O_PATH.  An ACL changes the mode, so nobody else may be
+ * about to put it back.
+ */
+static int change_xattr(struct store *s, int fd, const char *name, const void *value, size_t size,
+                        int flags)
+{
+	struct proc_path path = proc_path(fd);
+	bool is_mode = strncmp(name, "system.", 7) == 0;
+	int r;
+
+	if (is_mode)
+		pthread_mutex_lock(&s->mode_lock);
+	r = value ? setxattr(path.text, name, value, size, flags) : removexattr(path.text, name);
+	r = r < 0 ? -errno : 0;
+	if (is_mode)
+		pthread_mutex_unlock(&s->mode_lock);
+	return r;
+}
+
+/* @value NULL: remove it. */
+static int change_own_xattr(struct store *s, int fd, const char *name, const void *value,
+                            size_t size, int flags)
+{
+	mode_t mode;
+	int r;
+
+	store_step();
+	r = change_xattr(s, fd, name, value, size, flags);
+	if (r != -EACCES || mode_loosen(s, fd, 0600, &mode) < 0)
+		return r;
+	r = value ? setxattr(proc_path(fd).text, name, value, size, flags)
+	          : removexattr(proc_path(fd).text, name);
+	r = r < 0 ? -errno : 0;
+	mode_restore(s, fd, mode);
+	return r;
+}
+
+int disk_setxattr(struct store *s, int fd, const char *name, const void *value, size_t size,
+                  int flags)
+{
+	return change_own_xattr(s, fd, name, value ? value : "", size, flags);
+}
+
+int disk_removexattr(struct store *s, int fd, const char *name)
+{
+	return change_own_xattr(s, fd, name, NULL, 0, 0);
+}
+
+int disk_chown(struct store *s, int fd, uint32_t uid, uint32_t gid)
+{
+	int r;
+
+	/* It takes set-id bits away, which must not come back. */
+	store_step();
+	pthread_mutex_lock(&s->mode_lock);
+	r = fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	pthread_mutex_unlock(&s->mode_lock);
+	return r;
+}
+
+int disk_chmod(struct store *s, int fd, mode_t mode)
+{
+	int r;
+
+	store_step();
+	pthread_mutex_lock(&s->mode_lock);
+	r = chmod(proc_path(fd).text, mode) < 0 ? -errno : 0;
+	pthread_mutex_unlock(&s->mode_lock);
+	return r;
+}
+
+int disk_set_times(int fd, const struct timespec times[2])
+{
+	store_step();
+	return utimensat(AT_FDCWD, proc_path(fd).text, times, 0) < 0 ? -errno : 0;
+}
+
 static struct timespec to_timespec(struct statx_timestamp t)
 {
 	return (struct timespec){.tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec};
@@ -223,4 +284,107 @@ int disk_stat(struct store *s, int fd, struct stat *ret, struct timespec *ret_bt
 	r = stat_once(fd, ret, ret_btime);
 	pthread_mutex_unlock(&s->mode_lock);
 	return r;
+}
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+bool disk_is_gone(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -EXDEV;
+}
+
+int disk_link(int fd, int dir, const char *name)
+{
+	if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	/* Older kernels want CAP_DAC_READ_SEARCH for that, and say ENOENT. */
+	if (errno != ENOENT && errno != EPERM)
+		return -errno;
+	if (linkat(AT_FDCWD, proc_path(fd).text, dir, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A directory of ours that a rename needs write permission in, since its ".." changes. */
+struct closed_dir {
+	int fd; /* -1: it need not be opened up */
+	mode_t mode;
+};
+
+static struct closed_dir open_up(struct store *s, int dir, const char *name)
+{
+	struct closed_dir d = {
+	        .fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+	struct stat st;
+
+	if (d.fd >= 0 && (fstat(d.fd, &st) < 0 || st.st_mode & 0200 ||
+	                  loosen_locked(s, d.fd, 0200, &d.mode) < 0)) {
+		closep(&d.fd);
+		d.fd = -1;
+	}
+	return d;
+}
+
+static void close_again(struct store *s, struct closed_dir *d)
+{
+	if (d->fd < 0)
+		return;
+	(void)chmod(proc_path(d->fd).text, d->mode);
+	atomic_fetch_add(&s->mode_changes, 1);
+	closep(&d->fd);
+}
+
+static int move_closed(struct store *s, int from_dir, const char *from, int to_dir, const char *to,
+                       unsigned flags)
+{
+	struct closed_dir first;
+	struct closed_dir second;
+	int r;
+
+	pthread_mutex_lock(&s->mode_lock);
+	first = open_up(s, from_dir, from);
+	second = open_up(s, to_dir, to);
+	r = renameat2(from_dir, from, to_dir, to, flags) < 0 ? -errno : 0;
+	close_again(s, &second);
+	close_again(s, &first);
+	pthread_mutex_unlock(&s->mode_lock);
+	return r;
+}
+
+int disk_move(struct store *s, int from_dir, const char *from, int to_dir, const char *to,
+              unsigned flags)
+{
+	if (flags & RENAME_EXCHANGE && s->no_exchange)
+		return -EINVAL;
+	if (renameat2(from_dir, from, to_dir, to, flags) == 0)
+		return 0;
+	if (errno != EACCES || geteuid() == 0)
+		return -errno;
+	return move_closed(s, from_dir, from, to_dir, to, flags);
+}
+
+/* Some disks cannot say NOREPLACE.  Nobody else makes names here while we hold the root's lock,
+ * so that looking first will do, one at a time. */
+static int rename_checked(struct store *s, int from_dir, const char *from, int to_dir,
+                          const char *to)
+{
+	struct stat st;
+	int r;
+
+	pthread_mutex_lock(&s->rename_lock);
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		r = -EEXIST;
+	else if (errno != ENOENT)
+		r = -errno;
+	else
+		r = disk_move(s, from_dir, from, to_dir, to, 0);
+	pthread_mutex_unlock(&s->rename_lock);
+	return r;
+}
+
+int disk_rename(struct store *s, int from_dir, const char *from, int to_dir, const char *to)
+{
+	int r = disk_move(s, from_dir, from, to_dir, to, RENAME_NOREPLACE);
+
+	return r == -EINVAL ? rename_checked(s, from_dir, from, to_dir, to) : r;
 }

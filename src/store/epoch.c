@@ -197,6 +197,7 @@ int epoch_load(struct store *s)
 		changed = false;
 	}
 	atomic_store(&e->current, e->durable + 1);
+	atomic_store(&e->settled, e->voided.n_ranges ? e->voided.ranges[0].first - 1 : e->durable);
 	return changed && !s->readonly ? save(s, e) : 0;
 }
 
@@ -214,6 +215,11 @@ bool epoch_is_lost(const struct store *s, uint32_t epoch)
 {
 	/* An instance that ended during its sync has used one more than we begin with. */
 	return epoch > atomic_load(&s->epochs.current) + 1 || set_has(&s->epochs.lost, epoch);
+}
+
+bool epoch_is_settled(const struct store *s, uint32_t epoch)
+{
+	return epoch <= atomic_load(&s->epochs.settled);
 }
 
 bool store_needs_sync(const struct store *s)
@@ -249,6 +255,8 @@ static int sync_locked(struct store *s)
 	e->durable = ending;
 	e->unsaved = true;
 	if (r == 0) {
+		if (!e->voided.n_ranges)
+			atomic_store(&e->settled, ending);
 		r = save(s, e);
 		e->unsaved = r < 0;
 	} else {

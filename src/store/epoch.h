@@ -43,6 +43,7 @@ struct epochs {
 	char boot[EPOCH_BOOT_MAX + 1];
 	_Atomic uint32_t current; /* goes into records */
 	uint32_t durable; /* protected by lock */
+	_Atomic uint32_t settled; /* no epoch up to this one can be lost any more */
 	atomic_bool dirty; /* something was hydrated since the last sync */
 	struct epoch_set lost; /* fixed once the store is open */
 	struct epoch_set voided; /* protected by lock: lost for the next boot */
@@ -64,5 +65,7 @@ uint32_t epoch_current(struct store *s);
 /* Something with an epoch was made visible. */
 void epoch_touch(struct store *s);
 bool epoch_is_lost(const struct store *s, uint32_t epoch);
+/* Are the bytes durable that were written in @epoch, which is not lost?  False if in doubt. */
+bool epoch_is_settled(const struct store *s, uint32_t epoch);
 
 #endif

@@ -10,8 +10,6 @@
 #include <sys/xattr.h>
 
 #include "store/internal.h"
-#include "util/log.h"
-#include "util/name.h"
 
 void store_item_deinit(struct store_item *item)
 {
@@ -76,63 +74,144 @@ static int say(struct store_item *item, enum store_state state)
 	return 0;
 }
 
-static int examine_file(struct store *s, int fd, struct store_item *item, bool *ret_remnant)
+/* What is looked at, and what is known about it beforehand. */
+struct examined {
+	struct store *store;
+	int fd;
+	const char *path;
+	const char *origin; /* if it has not been moved itself */
+	struct store_item *item;
+};
+
+static uint64_t identity_of(const struct store *s, const struct record *rec, const char *origin)
 {
-	const uint32_t needed = RECORD_BINDING | RECORD_SIZE;
-	struct record rec;
-	uint32_t meta;
-	bool bound;
-	int r;
+	char own[PATH_MAX_BYTES + 1];
 
-	r = read_record(s, fd, &item->st, &item->rec, &rec);
-	if (r == 0)
-		return say(item, STORE_LOCAL);
-	if (r < 0)
-		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
-	if ((rec.kind != RECORD_FILE && rec.kind != RECORD_REFERENCE) ||
-	    (rec.fields & needed) != needed)
-		return say(item, STORE_LOCAL);
+	if (rec->fields & RECORD_ORIGIN) {
+		memcpy(own, rec->origin.data, rec->origin.size); /* a valid path is not longer */
+		own[rec->origin.size] = '\0';
+		origin = own;
+	}
+	return store_identity(s, origin, rec->generation);
+}
 
-	bound = rec.binding == binding_of_file(s, &item->st);
-	meta = rec.binding_meta;
-	if (rec.fields & RECORD_EPOCH && epoch_is_lost(s, rec.epoch)) {
-		/* Whatever its size: if nobody has touched it since, a power cut made it so. */
-		*ret_remnant = bound;
-		item->unverified = !bound;
-		return say(item, bound ? STORE_NONE : STORE_LOCAL);
-	}
-	if (!bound || rec.size != (uint64_t)item->st.st_size)
+/* The user's content.  What the record says of it counts for this inode only. */
+static int examine_full(const struct examined *x, const struct record *rec,
+                        enum remnant *ret_remnant)
+{
+	struct store_item *item = x->item;
+
+	if (!(rec->fields & RECORD_BINDING) ||
+	    rec->binding != binding_of_inode(x->store, &item->st))
 		return say(item, STORE_LOCAL);
-	if (rec.kind == RECORD_REFERENCE) {
-		r = follow_reference(s, &item->rec, &rec);
-		if (r == 0 && rec.kind != RECORD_FILE)
-			r = -EBADMSG;
-		if (r < 0)
-			return is_damage(r) ? say(item, STORE_DAMAGED) : r;
+	item->state = STORE_LOCAL;
+	item->identity = rec->identity;
+	if (rec->fields & RECORD_EPOCH && epoch_is_lost(x->store, rec->epoch)) {
+		item->unverified = true;
+		*ret_remnant = REMNANT_FULL;
 	}
-	item->state = STORE_HYDRATED;
-	item->meta_differs = meta != binding_of_meta(s, &item->st);
 	return 0;
 }
 
-static int examine_directory(struct store *s, int fd, struct store_item *item)
+static bool file_is_bound(const struct store *s, const struct record *rec, const struct stat *st,
+                          uint64_t place)
 {
+	uint64_t binding = binding_of_file(s, st, place);
+
+	return rec->binding == binding ||
+	       (rec->fields & RECORD_FORMER_BINDING && rec->former_binding == binding);
+}
+
+/*
+ * The record that @head refers to, or is.  A copy of a reference leads to the record of another item, so that
+ * it is as if there were none: 1.
+ */
+static int whole_record(const struct examined *x, const struct record *head, enum record_kind kind,
+                        struct record *ret)
+{
+	int r = 0;
+
+	*ret = *head;
+	if (head->kind == RECORD_REFERENCE) {
+		if (!reference_is_own(x->store, head, &x->item->st))
+			return 1;
+		r = follow_reference(x->store, &x->item->rec, ret);
+	}
+	return r == 0 && ret->kind != kind ? -EBADMSG : r;
+}
+
+static int examine_projected_file(const struct examined *x, const struct record *head,
+                                  enum remnant *ret_remnant)
+{
+	bool lost = head->fields & RECORD_EPOCH && epoch_is_lost(x->store, head->epoch);
+	struct store_item *item = x->item;
+	struct record rec;
+	bool bound;
+	int r;
+
+	r = whole_record(x, head, RECORD_FILE, &rec);
+	if (r > 0)
+		return say(item, STORE_LOCAL);
+	if (is_damage(r) && lost)
+		rec = *head; /* what it refers to was lost as well */
+	else if (r < 0)
+		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
+	bound = file_is_bound(x->store, head, &item->st, place_of(x->store, &rec, x->origin));
+	if (lost) {
+		/* Whatever its size: if nobody has touched it since, a power cut made it so. */
+		*ret_remnant = bound ? REMNANT_CACHE : REMNANT_NONE;
+		item->unverified = !bound;
+		return say(item, bound ? STORE_NONE : STORE_LOCAL);
+	}
+	if (!bound || head->size != (uint64_t)item->st.st_size)
+		return say(item, STORE_LOCAL);
+	item->state = STORE_HYDRATED;
+	item->identity = identity_of(x->store, &rec, x->origin);
+	item->meta_differs = head->binding_meta != binding_of_meta(x->store, &item->st);
+	return 0;
+}
+
+static int examine_file(const struct examined *x, enum remnant *ret_remnant)
+{
+	const uint32_t needed = RECORD_BINDING | RECORD_SIZE;
+	struct store_item *item = x->item;
 	struct record rec;
 	int r;
 
-	r = read_record(s, fd, &item->st, &item->rec, &rec);
+	r = read_record(x->store, x->fd, &item->st, &item->rec, &rec);
 	if (r == 0)
 		return say(item, STORE_LOCAL);
-	if (r > 0 &&
-	    (!(rec.fields & RECORD_BINDING) || rec.binding != binding_of_directory(s, &item->st)))
-		return say(item, STORE_LOCAL);
-	if (r > 0 && rec.kind == RECORD_REFERENCE)
-		r = follow_reference(s, &item->rec, &rec);
-	if (r >= 0 && rec.kind != RECORD_DIRECTORY)
-		r = -EBADMSG;
 	if (r < 0)
 		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
+	if (rec.kind == RECORD_FILE && rec.flags & RECORD_FLAG_FULL)
+		return examine_full(x, &rec, ret_remnant);
+	if ((rec.kind != RECORD_FILE && rec.kind != RECORD_REFERENCE) ||
+	    (rec.fields & needed) != needed)
+		return say(item, STORE_LOCAL);
+	return examine_projected_file(x, &rec, ret_remnant);
+}
+
+static int examine_directory(const struct examined *x)
+{
+	struct store_item *item = x->item;
+	struct record head;
+	struct record rec;
+	int r;
+
+	r = read_record(x->store, x->fd, &item->st, &item->rec, &head);
+	if (r == 0 || (r > 0 && !(head.fields & RECORD_BINDING)))
+		return say(item, STORE_LOCAL);
+	if (r > 0)
+		r = whole_record(x, &head, RECORD_DIRECTORY, &rec);
+	if (r < 0)
+		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
+	if (r > 0 || head.binding != binding_of_directory(x->store, &item->st,
+	                                                  place_of(x->store, &rec, x->origin)))
+		return say(item, STORE_LOCAL);
 	item->state = STORE_DIRECTORY;
+	/* One that the provider is not asked about is the user's own. */
+	if (!(rec.flags & RECORD_FLAG_OPAQUE))
+		item->identity = identity_of(x->store, &rec, x->origin);
 	return 0;
 }
 
@@ -149,15 +228,30 @@ static int read_target(int fd, char ret[PATH_MAX_BYTES + 1])
 	return 0;
 }
 
-static int examine_marker(struct store *s, const char *target, struct store_item *item)
+/* Does the marker lie where it was written?  A copy, or one that was moved by hand, does not. */
+static bool marker_is_bound(const struct examined *x, const struct record *rec)
+{
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+	struct stat st;
+
+	if (!(rec->fields & RECORD_BINDING))
+		return false;
+	dir = disk_open_parent(x->store, x->path, &name);
+	return dir >= 0 && fstat(dir, &st) == 0 &&
+	       rec->binding == binding_of_marker(x->store, &st, name);
+}
+
+static int examine_marker(const struct examined *x, const char *target)
 {
 	_cleanup_(buf_deinit) struct buf storage = {0};
+	struct store_item *item = x->item;
 	struct record rec;
 	int r;
 
 	r = marker_decode(target, &storage, &rec);
 	if (r == 0 && rec.kind == RECORD_REFERENCE)
-		r = follow_reference(s, &storage, &rec);
+		r = follow_reference(x->store, &storage, &rec);
 	if (r < 0)
 		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
 	switch (rec.kind) {
@@ -168,6 +262,8 @@ static int examine_marker(struct store *s, const char *target, struct store_item
 	case RECORD_DIRECTORY:
 	case RECORD_SYMLINK:
 		item->state = STORE_PLACEHOLDER;
+		if (rec.fields & RECORD_ORIGIN && marker_is_bound(x, &rec))
+			item->identity = identity_of(x->store, &rec, x->origin);
 		break;
 	default:
 		return say(item, STORE_DAMAGED);
@@ -176,31 +272,33 @@ static int examine_marker(struct store *s, const char *target, struct store_item
 	return record_encode(&rec, &item->rec);
 }
 
-static int examine_link(struct store *s, int fd, struct store_item *item)
+static int examine_link(const struct examined *x)
 {
 	char target[PATH_MAX_BYTES + 1];
-	int r = read_target(fd, target);
+	int r = read_target(x->fd, target);
 
 	if (r < 0)
 		return r;
-	return marker_is(target) ? examine_marker(s, target, item) : say(item, STORE_LOCAL);
+	return marker_is(target) ? examine_marker(x, target) : say(x->item, STORE_LOCAL);
 }
 
-int item_examine(struct store *s, int fd, struct store_item *ret, bool *ret_remnant)
+int item_examine(struct store *s, int fd, const char *path, const char *origin,
+                 struct store_item *ret, enum remnant *ret_remnant)
 {
 	struct store_item item = {0};
+	const struct examined x = {s, fd, path, origin, &item};
 	int r;
 
-	*ret_remnant = false;
+	*ret_remnant = REMNANT_NONE;
 	r = disk_stat(s, fd, &item.st, &item.btime);
 	if (r < 0)
 		return r;
 	if (S_ISREG(item.st.st_mode))
-		r = examine_file(s, fd, &item, ret_remnant);
+		r = examine_file(&x, ret_remnant);
 	else if (S_ISDIR(item.st.st_mode))
-		r = examine_directory(s, fd, &item);
+		r = examine_directory(&x);
 	else if (S_ISLNK(item.st.st_mode))
-		r = examine_link(s, fd, &item);
+		r = examine_link(&x);
 	else
 		item.state = STORE_LOCAL;
 	if (r < 0) {
@@ -211,68 +309,93 @@ int item_examine(struct store *s, int fd, struct store_item *ret, bool *ret_remn
 	return 0;
 }
 
-/*
- * Two threads may meet the same remnant, and between them somebody may have put the true content in
- * its place: under the lock, only what still has that inode is moved.  Our descriptor keeps its
- * number from being used again.
- */
-static int remove_remnant(struct store *s, const char *path, const struct stat *remnant)
-{
-	_cleanup_(closep) int dir = -1;
-	const char *name;
-	struct stat st;
-	int r = 0;
+/* ---- looking up ------------------------------------------------------------------------------------- */
 
-	dir = disk_open_parent(s, path, &name);
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
-	pthread_mutex_lock(&s->remove_lock);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == remnant->st_ino)
-		r = clean_move(s, dir, name);
-	pthread_mutex_unlock(&s->remove_lock);
-	if (r == 0)
-		log_info("'%s' was not complete when the machine went down, it is virtual again",
-		         path);
-	return r;
+void opened_close(struct opened *o)
+{
+	closep(&o->fd);
+	store_item_deinit(&o->item);
 }
 
-static int lookup(struct store *s, const char *path, bool keep, struct store_item *ret)
+/* -ENOENT there is nothing of that name. */
+static int examine_path(struct store *s, const char *path, const char *origin, struct opened *o,
+                        enum remnant *ret_remnant)
 {
-	_cleanup_(closep) int fd = -1;
-	bool remnant;
+	int r;
+
+	*ret_remnant = REMNANT_NONE;
+	o->fd = disk_open(s, path, O_PATH);
+	if (o->fd < 0)
+		return o->fd;
+	if (!*path) {
+		o->origin = path;
+		o->item.state = STORE_DIRECTORY;
+		return disk_stat(s, o->fd, &o->item.st, &o->item.btime);
+	}
+	r = place_origin(s, path, origin, o->storage, &o->origin);
+	return r < 0 ? r : item_examine(s, o->fd, path, o->origin, &o->item, ret_remnant);
+}
+
+int item_open(struct store *s, const char *path, const char *origin, struct opened *ret)
+{
+	enum remnant remnant;
+	int r;
+
+	*ret = (struct opened){.fd = -1};
+	r = disk_check(path);
+	if (r < 0)
+		return r;
+	r = examine_path(s, path, origin, ret, &remnant);
+	return r == 0 && remnant == REMNANT_CACHE ? -ENOENT : r;
+}
+
+static int lookup(struct store *s, const char *path, const char *origin, bool keep,
+                  struct store_item *ret)
+{
+	_cleanup_(opened_close) struct opened o = {.fd = -1};
+	enum remnant remnant;
 	int r;
 
 	r = disk_check(path);
 	if (r < 0)
 		return r;
-	fd = disk_open(s, path, O_PATH);
-	if (fd == -ENOENT) {
+	r = examine_path(s, path, origin, &o, &remnant);
+	if (r == -ENOENT) {
 		*ret = (struct store_item){.state = STORE_NONE};
 		return 0;
 	}
-	if (fd < 0)
-		return fd;
-	if (!*path) {
-		*ret = (struct store_item){.state = STORE_DIRECTORY};
-		return disk_stat(s, fd, &ret->st, &ret->btime);
-	}
-	r = item_examine(s, fd, ret, &remnant);
-	if (r == 0 && remnant) {
-		struct stat st = ret->st;
-
-		*ret = (struct store_item){.state = STORE_NONE};
+	if (r < 0)
+		return r;
+	if (remnant == REMNANT_CACHE || (remnant == REMNANT_FULL && !keep && !s->readonly)) {
 		if (!keep && !s->readonly)
-			r = remove_remnant(s, path, &st);
+			r = remnant_remove(s, path, &o.item.st, remnant);
+		if (r == 0)
+			*ret = (struct store_item){.state = STORE_NONE};
+		return r;
 	}
-	return r;
+	*ret = o.item;
+	o.item = (struct store_item){0};
+	return 0;
 }
 
 int item_peek(struct store *s, const char *path, struct store_item *ret)
 {
-	return lookup(s, path, true, ret);
+	return lookup(s, path, NULL, true, ret);
+}
+
+int item_peek_at(struct store *s, const char *path, const char *origin, struct store_item *ret)
+{
+	return lookup(s, path, origin, true, ret);
 }
 
 int store_lookup(struct store *s, const char *path, struct store_item *ret)
 {
-	return lookup(s, path, false, ret);
+	return lookup(s, path, NULL, false, ret);
+}
+
+int store_lookup_at(struct store *s, const char *path, const char *origin, struct store_item *ret)
+{
+	if (!path_is_valid(origin))
+		return -EINVAL;
+	return lookup(s, path, origin, false, ret);
 }

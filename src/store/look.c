@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading what is on disk: listings, content, link targets, user attributes.
+ * Reading what is on disk: listings, content, link targets; and making it durable.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/internal.h"
-#include "util/name.h"
 
-#define XATTR_SIZE_MAX_BYTES (64 * 1024) /* the kernel knows no larger value, or list of names */
-
-/* An O_PATH descriptor of an existing item. */
-static int open_item(struct store *s, const char *path)
+int store_open_path(struct store *s, const char *path)
 {
 	int r = disk_check(path);
 
@@ -80,7 +76,7 @@ int store_open_file(struct store *s, const char *path, int flags)
 		return -EINVAL;
 	if (s->readonly && flags != O_RDONLY)
 		return -EROFS;
-	item = open_item(s, path);
+	item = store_open_path(s, path);
 	if (item < 0)
 		return item;
 	if (fstat(item, &st) < 0)
@@ -99,7 +95,7 @@ int store_readlink(struct store *s, const char *path, struct buf *ret)
 	const char *plain = target;
 	ssize_t n;
 
-	item = open_item(s, path);
+	item = store_open_path(s, path);
 	if (item < 0)
 		return item;
 	n = readlinkat(item, "", target, sizeof(target));
@@ -119,45 +115,55 @@ int store_readlink(struct store *s, const char *path, struct buf *ret)
 	return 0;
 }
 
-int store_getxattr(struct store *s, const char *path, const char *name, struct buf *ret)
+int store_stat(struct store *s, const char *path, struct stat *ret, struct timespec *ret_btime)
 {
 	_cleanup_(closep) int item = -1;
-	_cleanup_(freep) uint8_t *value = NULL;
-	ssize_t n;
 
-	item = open_item(s, path);
-	if (item < 0)
-		return item;
-	if (!attr_is_users(name))
-		return -ENODATA;
-	value = malloc(XATTR_SIZE_MAX_BYTES);
-	if (!value)
-		return -ENOMEM;
-	n = disk_getxattr(s, item, name, value, XATTR_SIZE_MAX_BYTES);
-	if (n < 0)
-		return n == -EOPNOTSUPP ? -ENODATA : (int)n;
-	buf_append(ret, value, (size_t)n);
-	return ret->failed ? -ENOMEM : 0;
+	item = store_open_path(s, path);
+	return item < 0 ? item : disk_stat(s, item, ret, ret_btime);
 }
 
-int store_listxattr(struct store *s, const char *path, struct buf *ret)
-{
-	_cleanup_(closep) int item = -1;
-	_cleanup_(freep) char *names = NULL;
-	ssize_t n;
+/* ---- durability of one item --------------------------------------------------------------------- */
 
-	item = open_item(s, path);
-	if (item < 0)
-		return item;
-	names = malloc(XATTR_SIZE_MAX_BYTES);
-	if (!names)
-		return -ENOMEM;
-	n = listxattr(proc_path(item).text, names, XATTR_SIZE_MAX_BYTES);
-	if (n < 0)
-		return errno == EOPNOTSUPP ? 0 : -errno;
-	for (const char *name = names; name < names + n; name += strlen(name) + 1) {
-		if (attr_is_users(name))
-			buf_append(ret, name, strlen(name) + 1);
-	}
-	return ret->failed ? -ENOMEM : 0;
+static int sync_directory(struct store *s, int item)
+{
+	_cleanup_(closep) int fd = -1;
+
+	fd = disk_reopen(s, item, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int sync_file(struct store *s, int item, bool full, bool data_only)
+{
+	_cleanup_(closep) int fd = -1;
+
+	fd = disk_reopen(s, item, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	if (full)
+		return store_settle(s, fd, true);
+	return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+int store_sync_item(struct store *s, const char *path, bool data_only)
+{
+	_cleanup_(opened_close) struct opened o = {.fd = -1};
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+	int r;
+
+	r = item_open(s, path, NULL, &o);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(o.item.st.st_mode))
+		return sync_directory(s, o.fd);
+	/* A full file with a record may have an epoch that keeps it from being trusted. */
+	if (S_ISREG(o.item.st.st_mode))
+		return sync_file(s, o.fd,
+		                 o.item.state == STORE_LOCAL && o.item.rec.size && !s->readonly,
+		                 data_only);
+	dir = disk_open_parent(s, path, &name);
+	return dir < 0 ? dir : sync_directory(s, dir);
 }

@@ -171,7 +171,7 @@ static int adopt_one(void *context, const char *path, const struct store_item *i
 	fd = disk_reopen(s, item_fd, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd == -EACCES ? WALK_ON : fd; /* stays local, and whole */
-	return attr_apply_directory(s, fd, &rec, &ref);
+	return attr_apply_directory(s, fd, path, &rec, &ref);
 }
 
 static int disown_one(void *context, const char *path, const struct store_item *item)

@@ -74,7 +74,7 @@ static int describe(struct store *s, int fd, const struct record *rec, struct re
 	ret->kind = RECORD_PARTIAL;
 	ret->fields &= RECORD_SIZE | RECORD_CONTENT_ID | RECORD_PROVIDER_ID;
 	ret->fields |= RECORD_BINDING;
-	ret->binding = binding_of_directory(s, &st); /* the inode alone: it is still written to */
+	ret->binding = binding_of_inode(s, &st); /* it is still written to */
 	ret->binding_meta = 0;
 	return 0;
 }
@@ -377,35 +377,28 @@ void partial_mark(struct partial *p, uint64_t offset, uint64_t length)
 	epoch_touch(p->store);
 }
 
-int store_partial_commit(struct store *s, struct partial *p, const char *path,
-                         const struct record *rec, struct store_item *ret)
+static int commit(struct store *s, struct partial *p, int dir, const char *name,
+                  const struct store_place *place, const struct record *rec, struct store_item *ret)
 {
-	_cleanup_(closep) int dir = -1;
 	struct store_item item = {0};
-	const char *name;
-	bool remnant;
+	struct dir_times times;
+	enum remnant remnant;
 	int r;
 
-	r = disk_check(path);
-	if (r < 0)
-		return r;
-	if (!partial_complete(p))
-		return -EIO;
-	dir = disk_open_parent(s, path, &name);
-	if (dir < 0)
-		return dir;
 	recordref_remove(s, p->ref);
-	r = attr_apply_file(s, p->fd, rec, &p->ref);
+	r = attr_apply_file(s, p->fd, place, rec, &p->ref);
 	if (r == 0 && ret)
-		r = item_examine(s, p->fd, &item, &remnant);
+		r = item_examine(s, p->fd, place->path, place->origin, &item, &remnant);
+	times = dir_times_save(dir, place->keep_dir_times);
 	if (r == 0)
-		r = disk_rename(s, p->folder, p->name, dir, name);
+		r = marker_replace(s, p->folder, p->name, dir, name);
 	if (r < 0) {
 		store_item_deinit(&item);
 		/* So that it can be taken up again by a user who is not root. */
 		(void)fchmod(p->fd, 0600);
 		return r;
 	}
+	dir_times_restore(dir, &times);
 	p->ref = 0;
 	(void)unlinkat(p->folder, map_name(p->name).text, 0);
 	epoch_touch(s);
@@ -414,6 +407,24 @@ int store_partial_commit(struct store *s, struct partial *p, const char *path,
 		*ret = item;
 	}
 	return 0;
+}
+
+int store_partial_commit(struct store *s, struct partial *p, const struct store_place *place,
+                         const struct record *rec, struct store_item *ret)
+{
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+	int r;
+
+	r = disk_check(place->path);
+	if (r == 0 && !path_is_valid(place->origin))
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	if (!partial_complete(p))
+		return -EIO;
+	dir = disk_open_parent(s, place->path, &name);
+	return dir < 0 ? dir : commit(s, p, dir, name, place, rec, ret);
 }
 
 void store_partial_drop(struct store *s, uint64_t key)
@@ -475,6 +486,16 @@ static void add_map(struct store *s, int folder, const char *name, uint64_t *n, 
 	scan_marks(s, map, sum.size, add_chunk, &sum);
 	*n += 1;
 	*bytes += sum.bytes;
+}
+
+bool partial_map_is_whole(int folder, const char *name)
+{
+	_cleanup_(closep) int map = -1;
+	uint8_t storage[HEAD_SIZE];
+	struct record head;
+
+	map = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	return map >= 0 && read_head(map, storage, &head);
 }
 
 int partial_usage(struct store *s, uint64_t *ret_n, uint64_t *ret_bytes)

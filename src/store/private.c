@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/change.h"
 #include "store/internal.h"
 #include "util/name.h"
 
@@ -78,9 +79,12 @@ int private_save(struct store *s, const char *name, const void *data, size_t siz
 	if (tmp < 0)
 		return tmp;
 	private_name(s, temporary);
+	store_step();
 	r = write_synced(tmp, temporary, data, size);
-	if (r == 0 && renameat(tmp, temporary, s->private, name) < 0)
-		r = -errno;
+	if (r == 0) {
+		store_step();
+		r = renameat(tmp, temporary, s->private, name) < 0 ? -errno : 0;
+	}
 	if (r < 0) {
 		(void)unlinkat(tmp, temporary, 0);
 		return r;
@@ -101,9 +105,9 @@ int private_load(const struct store *s, const char *name, struct buf *ret)
 /* Names that mean something else in .projfs. */
 static bool blob_name_is_valid(const char *name)
 {
-	static const char *const reserved[] = {"root",  "lock",      "epoch",    "tmp",
-	                                       "old",   "partial",   "rec",      "intent",
-	                                       "probe", "conflicts", "recovered"};
+	static const char *const reserved[] = {"root",      "lock",  "epoch",  "tmp",   "old",
+	                                       "partial",   "rec",   "intent", "probe", "conflicts",
+	                                       "recovered", "moved", "open"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
 		if (strcmp(name, reserved[i]) == 0)

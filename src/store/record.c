@@ -69,6 +69,8 @@ static const struct row {
 	ROW(HASH_KEY,    U64,      hash_key[1]),
 	ROW(REF,         VARINT64, ref),
 	ROW(EXTRA,       BYTES,    extra),
+	ROW(IDENTITY,    U64,      identity),
+	ROW(FORMER_BINDING, U64,   former_binding),
 };
 /* clang-format on */
 

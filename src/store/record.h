@@ -21,7 +21,7 @@
  * The first byte and the checksum stay as they are in all versions: damage is told from news by them.
  *
  * In all fields: varints (see util/buf.h) for flags, epoch, size, mode, owner, attributes, generation, ref
- * and lengths; fixed width for binding and hash key; a time is a signed varint of seconds and a
+ * and lengths; fixed width for bindings, identity and hash key; a time is a signed varint of seconds and a
  * varint of nanoseconds.  A record has one encoding only.
  */
 
@@ -74,6 +74,8 @@ enum record_field {
 	RECORD_HASH_KEY = 1 << 19,
 	RECORD_REF = 1 << 20,
 	RECORD_EXTRA = 1 << 21,
+	RECORD_IDENTITY = 1 << 22,
+	RECORD_FORMER_BINDING = 1 << 23,
 };
 
 enum record_flag {
@@ -81,7 +83,8 @@ enum record_flag {
 	RECORD_FLAG_ADOPTED = 1 << 1, /* directory: local, merged with the provider's of that name */
 	RECORD_FLAG_RENAMED = 1 << 2, /* lives under another name than its origin */
 	RECORD_FLAG_OPAQUE = 1 << 3,  /* directory: the provider is not asked about what is in it */
-	RECORD_FLAGS_KNOWN = (1 << 4) - 1,
+	RECORD_FLAG_FULL = 1 << 4,    /* the content is the user's; there is a record for identity or epoch */
+	RECORD_FLAGS_KNOWN = (1 << 5) - 1,
 };
 
 struct record_time {
@@ -121,6 +124,8 @@ struct record {
 	uint64_t hash_key[2];
 	uint64_t ref;
 	struct record_bytes extra;
+	uint64_t identity;       /* of a full file that was projected: its st_ino; of a reference: whose it is */
+	uint64_t former_binding; /* as valid as binding: its times are being changed */
 };
 
 /*

@@ -36,6 +36,7 @@ struct store *store_free(struct store *s)
 	if (!s)
 		return NULL;
 	clean_stop(s);
+	step_end();
 	closep(&s->lock);
 	closep(&s->private);
 	closep(&s->root);
@@ -184,11 +185,13 @@ static int move_leftovers(struct store *s, const char *path, struct errmsg *err)
 
 	if (folder_has_something(s, "tmp"))
 		r = clean_move(s, s->private, "tmp");
-	else if (folder_has_something(s, "old"))
+	if (r == 0 && folder_has_something(s, "open"))
+		r = clean_move(s, s->private, "open");
+	if (r == 0 && folder_has_something(s, "old"))
 		clean_start(s);
 	if (r < 0)
 		return errmsg_set(err, r,
-		                  "cannot move leftovers of '%s/" STORE_PRIVATE "/tmp' aside: %s",
+		                  "cannot move leftovers in '%s/" STORE_PRIVATE "' aside: %s",
 		                  path, strerror(-r));
 	return 0;
 }
@@ -218,9 +221,14 @@ static int open_common(struct store *s, const char *path, struct errmsg *err)
 		return errmsg_set(err, -EIO, "cannot open the root '%s': no random numbers", path);
 	atomic_store(&s->next_name, first);
 	atomic_store(&s->no_tmpfile, is_disabled("tmpfile"));
+	s->no_exchange = is_disabled("exchange");
 	r = open_folders(s, path, err);
 	if (r == 0)
+		step_begin(s->private);
+	if (r == 0)
 		r = read_mark(s, path, err);
+	if (r == 0)
+		moved_load(s);
 	return r;
 }
 

@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "store/change.h"
 #include "store/internal.h"
-#include "util/name.h"
 
 struct stage {
 	struct store *store;
@@ -112,42 +112,52 @@ struct stage *stage_free(struct stage *stage)
 	return NULL;
 }
 
+/* What has no name cannot be renamed over something. */
+static int give_private_name(struct store *s, struct stage *stage)
+{
+	int r;
+
+	stage->tmp = disk_open_private(s, "tmp");
+	if (stage->tmp < 0)
+		return stage->tmp;
+	private_name(s, stage->name);
+	store_step();
+	r = disk_link(stage->fd, stage->tmp, stage->name);
+	if (r < 0) {
+		closep(&stage->tmp);
+		stage->tmp = -1;
+	}
+	return r;
+}
+
 /* Give the file its name. */
 static int publish(struct store *s, struct stage *stage, int dir, const char *name)
 {
 	int r;
 
-	if (stage->tmp >= 0) {
-		r = disk_rename(s, stage->tmp, stage->name, dir, name);
-		if (r == 0)
-			stage->name[0] = '\0';
-		return r;
+	if (stage->tmp < 0) {
+		store_step();
+		r = disk_link(stage->fd, dir, name);
+		if (r != -EEXIST || !marker_gives_way(s, dir, name))
+			return r;
+		r = give_private_name(s, stage);
+		if (r < 0)
+			return r;
 	}
-	if (linkat(stage->fd, "", dir, name, AT_EMPTY_PATH) == 0)
-		return 0;
-	/* Older kernels want CAP_DAC_READ_SEARCH for that, and say ENOENT. */
-	if (errno != ENOENT && errno != EPERM)
-		return -errno;
-	if (linkat(AT_FDCWD, proc_path(stage->fd).text, dir, name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
-	return 0;
+	r = marker_replace(s, stage->tmp, stage->name, dir, name);
+	if (r == 0)
+		stage->name[0] = '\0';
+	return r;
 }
 
-int store_stage_commit(struct store *s, struct stage *stage, const char *path,
-                       const struct record *rec, struct store_item *ret)
+static int commit(struct store *s, struct stage *stage, int dir, const char *name,
+                  const struct store_place *place, const struct record *rec, struct store_item *ret)
 {
-	_cleanup_(closep) int dir = -1;
 	struct store_item item = {0};
-	const char *name;
-	bool remnant;
+	struct dir_times times;
+	enum remnant remnant;
 	int r;
 
-	r = disk_check(path);
-	if (r < 0)
-		return r;
-	dir = disk_open_parent(s, path, &name);
-	if (dir < 0)
-		return dir;
 	if (stage->dressed) {
 		recordref_remove(s, stage->ref);
 		stage->ref = 0;
@@ -155,15 +165,17 @@ int store_stage_commit(struct store *s, struct stage *stage, const char *path,
 			return -errno;
 	}
 	stage->dressed = true;
-	r = attr_apply_file(s, stage->fd, rec, &stage->ref);
+	r = attr_apply_file(s, stage->fd, place, rec, &stage->ref);
 	if (r == 0 && ret)
-		r = item_examine(s, stage->fd, &item, &remnant);
+		r = item_examine(s, stage->fd, place->path, place->origin, &item, &remnant);
+	times = dir_times_save(dir, place->keep_dir_times);
 	if (r == 0)
 		r = publish(s, stage, dir, name);
 	if (r < 0) {
 		store_item_deinit(&item);
 		return r;
 	}
+	dir_times_restore(dir, &times);
 	stage->ref = 0;
 	epoch_touch(s);
 	if (ret) {
@@ -172,4 +184,20 @@ int store_stage_commit(struct store *s, struct stage *stage, const char *path,
 		*ret = item;
 	}
 	return 0;
+}
+
+int store_stage_commit(struct store *s, struct stage *stage, const struct store_place *place,
+                       const struct record *rec, struct store_item *ret)
+{
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+	int r;
+
+	r = disk_check(place->path);
+	if (r == 0 && !path_is_valid(place->origin))
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	dir = disk_open_parent(s, place->path, &name);
+	return dir < 0 ? dir : commit(s, stage, dir, name, place, rec, ret);
 }

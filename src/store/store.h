@@ -107,6 +107,7 @@ struct store_item {
 	struct stat st;        /* of what is on disk; .st_ino is the disk's */
 	struct timespec btime; /* zero if the disk keeps none */
 	struct buf rec;        /* encoded record, empty if there is none */
+	uint64_t identity;     /* of what is, or was, projected; 0: .st.st_ino is the item's */
 };
 
 void store_item_deinit(struct store_item *item);
@@ -117,6 +118,9 @@ void store_item_deinit(struct store_item *item);
  * STORE_DIRECTORY without a record.
  */
 int store_lookup(struct store *s, const char *path, struct store_item *ret);
+/* The same for who knows @origin, under which the provider knows the item if it has not been moved itself. */
+int store_lookup_at(struct store *s, const char *path, const char *origin,
+		    struct store_item *ret);
 
 /* Call @each for every name in the directory, ours at the top left out; it stops when @each
  * returns non-zero and hands that back.  -ENOENT, -ENOTDIR. @type is a DT_ value. */
@@ -125,6 +129,9 @@ int store_list(struct store *s, const char *path,
 
 /* Open the content of a regular file. @flags: O_RDONLY or O_RDWR.  A close-on-exec descriptor. */
 int store_open_file(struct store *s, const char *path, int flags);
+
+/* An O_PATH descriptor of whatever is there. */
+int store_open_path(struct store *s, const char *path);
 
 /* The target of a local (or escaped) symbolic link, with a NUL after it that is not counted.
  * -EINVAL: it is none, or a marker. */
@@ -143,6 +150,7 @@ int store_listxattr(struct store *s, const char *path, struct buf *ret); /* name
  */
 struct store_dir {
 	const char *path;
+	const char *origin; /* as the provider knows it */
 	const struct record *rec;
 };
 int store_make_dirs(struct store *s, const struct store_dir *dirs, size_t n_dirs);
@@ -159,11 +167,18 @@ struct stage *stage_free(struct stage *stage);
  * Give the staged file its owner, mode, user attributes, times and bound record from @rec (kind
  * RECORD_FILE; a field that is absent is left as it is), then its name.  The directory of
  * @path must exist.  @ret, if not NULL, is what store_lookup() would now say.
- * -EEXIST there is something of that name; -ENOENT no such directory; -ENOSPC, -EDQUOT, -EIO (also
+ * A marker of a placeholder gives way.
+ * -EEXIST there is something else of that name; -ENOENT no such directory; -ENOSPC, -EDQUOT, -EIO (also
  * when the file has not the size that @rec says).
  * After any error nothing is visible, and the stage can be committed again or freed.
  */
-int store_stage_commit(struct store *s, struct stage *stage, const char *path,
+struct store_place {
+	const char *path;
+	const char *origin;  /* as the provider knows the item */
+	bool keep_dir_times; /* the directory shows its own times: they stay */
+	uint64_t full;       /* not 0: the file becomes a full one with this identity */
+};
+int store_stage_commit(struct store *s, struct stage *stage, const struct store_place *place,
 		       const struct record *rec, struct store_item *ret);
 
 /*
@@ -186,7 +201,7 @@ void partial_mark(struct partial *p, uint64_t offset, uint64_t length);
 bool partial_complete(const struct partial *p);
 uint64_t partial_bytes(const struct partial *p); /* arrived so far */
 /* As store_stage_commit(). On success the partial is used up: free it all the same. */
-int store_partial_commit(struct store *s, struct partial *p, const char *path,
+int store_partial_commit(struct store *s, struct partial *p, const struct store_place *place,
 			 const struct record *rec, struct store_item *ret);
 /* Forget what arrived. */
 void store_partial_drop(struct store *s, uint64_t key);
@@ -203,9 +218,6 @@ int store_discard(struct store *s, const char *path);
 
 /* Replace the record of a placeholder directory (its metadata changed at the provider). */
 int store_update_dir(struct store *s, const char *path, const struct record *rec);
-
-/* Persisted placeholders: a marker for a file or link, a real directory with a record. */
-int store_write_placeholder(struct store *s, const char *path, const struct record *rec);
 
 /* ---- durability -------------------------------------------------------------------------- */
 

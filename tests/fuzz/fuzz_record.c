@@ -166,6 +166,8 @@ static void any_record(struct pool *pool, struct record *ret)
 	ret->hash_key[1] = next_random();
 	ret->ref = any_number();
 	ret->extra = any_bytes(pool, 100, true);
+	ret->identity = next_random();
+	ret->former_binding = next_random();
 }
 
 /* ---- damage --------------------------------------------------------------------------- */

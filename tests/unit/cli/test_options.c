@@ -164,7 +164,7 @@ static void general_options_become_start_options(void **state)
 	struct errmsg err;
 
 	assert_int_equal(parse("lookup-timeout=5s,data-timeout=0,placeholder-timeout=2s,threads=3,"
-			       "small=64K,allow_other,adopt,rebind,log=/x,log-level=debug",
+			       "small=64K,allow_other,adopt,rebind,ro,log=/x,log-level=debug",
 			       &list, &o, &err),
 			 0);
 	assert_int_equal(o.start.lookup_timeout_ms, 5000);
@@ -173,7 +173,7 @@ static void general_options_become_start_options(void **state)
 	assert_int_equal(o.start.concurrent_thread_count, 3);
 	assert_int_equal(o.start.small_file_bytes, 65536);
 	assert_int_equal(o.start.flags,
-			 PRJ_FLAG_ALLOW_OTHER | PRJ_FLAG_REBIND);
+			 PRJ_FLAG_ALLOW_OTHER | PRJ_FLAG_REBIND | PRJ_FLAG_READ_ONLY);
 	assert_true(o.adopt);
 	assert_int_equal(o.log_kind, LOG_TO_FILE);
 	assert_string_equal(o.log_file, "/x");

@@ -28,7 +28,7 @@ static int setup(void **state)
 	assert_int_equal(mkdir("b", 0700), 0);
 	assert_int_equal(mkdir("b/.projfs", 0700), 0);
 	assert_int_equal(mkdir(".projfs", 0700), 0);
-	assert_int_equal(close(creat(".projfs/lock", 0600)), 0);
+	assert_int_equal(close(creat(".projfs/root", 0600)), 0);
 	assert_int_equal(close(creat("b/file", 0600)), 0);
 	assert_int_equal(close(creat("a", 0600)), 0);
 	return symlink("b", "c");
@@ -36,7 +36,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"c",       "a",         "b/file", ".projfs/lock",
+	static const char *const names[] = {"c",       "a",         "b/file", ".projfs/root",
 					    ".projfs", "b/.projfs", "b"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -100,6 +100,24 @@ static void the_callback_can_end_a_walk(void **state)
 	assert_string_equal(walk(true, top, -7).text, "a ");
 }
 
+static int see_and_skip(void *context, const char *path, unsigned char type)
+{
+	(void)see(context, path, type);
+	return WALK_SKIP;
+}
+
+static void the_callback_can_skip_a_directory(void **state)
+{
+	struct seen seen = {0};
+	const struct walk w = {.is_recursive = true,
+			       .entry = see_and_skip,
+			       .failed = see_failure,
+			       .context = &seen};
+
+	assert_int_equal(walk_directory(&w, top), 0);
+	assert_string_equal(seen.text, "a b/ c@ ");
+}
+
 static void a_directory_that_cannot_be_read_is_reported(void **state)
 {
 	assert_int_equal(walk(true, "/no such directory", 0).n_failed, 1);
@@ -111,6 +129,7 @@ int main(void)
 		cmocka_unit_test(names_come_in_order_without_the_private_folder),
 		cmocka_unit_test(links_are_not_followed_and_a_users_own_folder_is_shown),
 		cmocka_unit_test(the_callback_can_end_a_walk),
+		cmocka_unit_test(the_callback_can_skip_a_directory),
 		cmocka_unit_test(a_directory_that_cannot_be_read_is_reported),
 	};
 

@@ -266,6 +266,133 @@ void core_ioctl(struct core *core, struct core_req *req, uint64_t node_id, uint3
 	answer(core, req);
 }
 
+/* ---- changes: noted with what they were given, and answered as the test wants ---- */
+
+static void changed(struct core *core, struct core_req *req, const char *what, uint64_t node_id,
+                    const char *name, const char *other_name)
+{
+	(void)noted(core, what, node_id);
+	strncpy(core->name, name ? name : "", sizeof(core->name) - 1);
+	strncpy(core->other_name, other_name ? other_name : "", sizeof(core->other_name) - 1);
+	answer(core, req);
+}
+
+void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+                 uint32_t mode, uint32_t umask)
+{
+	core->numbers[0] = mode;
+	core->numbers[1] = umask;
+	changed(core, req, "create", parent_id, name, NULL);
+}
+
+void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t mode,
+                  uint32_t umask)
+{
+	core->numbers[0] = mode;
+	core->numbers[1] = umask;
+	changed(core, req, "tmpfile", dir_id, NULL, NULL);
+}
+
+void core_mknod(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+                uint32_t mode, uint32_t rdev, uint32_t umask)
+{
+	core->numbers[0] = mode;
+	core->numbers[1] = umask;
+	core->numbers[2] = rdev;
+	changed(core, req, "mknod", parent_id, name, NULL);
+}
+
+void core_symlink(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+                  const char *target)
+{
+	changed(core, req, "symlink", parent_id, name, target);
+}
+
+void core_link(struct core *core, struct core_req *req, uint64_t node_id, uint64_t parent_id,
+               const char *name)
+{
+	core->numbers[0] = node_id;
+	changed(core, req, "link", parent_id, name, NULL);
+}
+
+void core_unlink(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+                 bool dir)
+{
+	changed(core, req, dir ? "rmdir" : "unlink", parent_id, name, NULL);
+}
+
+void core_rename(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
+                 uint64_t new_parent_id, const char *new_name, uint32_t flags)
+{
+	core->numbers[0] = new_parent_id;
+	core->numbers[1] = flags;
+	changed(core, req, "rename", parent_id, name, new_name);
+}
+
+void core_setattr(struct core *core, struct core_req *req, uint64_t node_id,
+                  const struct core_setattr *change)
+{
+	core->change = *change;
+	changed(core, req, "setattr", node_id, NULL, NULL);
+}
+
+void core_write(struct core *core, struct core_req *req, uint64_t node_id, uint64_t offset,
+                const void *data, size_t size, bool kill_priv)
+{
+	core->offset = offset;
+	core->size = size;
+	core->numbers[0] = kill_priv;
+	core->numbers[1] = size ? *(const unsigned char *)data : 0;
+	changed(core, req, "write", node_id, NULL, NULL);
+}
+
+void core_fallocate(struct core *core, struct core_req *req, uint64_t node_id, uint32_t mode,
+                    uint64_t offset, uint64_t length)
+{
+	core->numbers[0] = mode;
+	core->numbers[1] = offset;
+	core->numbers[2] = length;
+	changed(core, req, "fallocate", node_id, NULL, NULL);
+}
+
+void core_lseek(struct core *core, struct core_req *req, uint64_t node_id, uint64_t offset,
+                uint32_t whence)
+{
+	core->numbers[0] = offset;
+	core->numbers[1] = whence;
+	changed(core, req, "lseek", node_id, NULL, NULL);
+}
+
+void core_copy_range(struct core *core, struct core_req *req, uint64_t from_id,
+                     uint64_t from_offset, uint64_t to_id, uint64_t to_offset, uint64_t length)
+{
+	core->numbers[0] = from_offset;
+	core->numbers[1] = to_id;
+	core->numbers[2] = to_offset;
+	core->size = length;
+	changed(core, req, "copy_range", from_id, NULL, NULL);
+}
+
+void core_fsync(struct core *core, struct core_req *req, uint64_t node_id, bool data_only)
+{
+	core->numbers[0] = data_only;
+	changed(core, req, "fsync", node_id, NULL, NULL);
+}
+
+void core_setxattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name,
+                   const void *value, size_t size, uint32_t flags)
+{
+	core->size = size;
+	core->numbers[0] = flags;
+	core->numbers[1] = size ? *(const unsigned char *)value : 0;
+	changed(core, req, "setxattr", node_id, name, NULL);
+}
+
+void core_removexattr(struct core *core, struct core_req *req, uint64_t node_id, const char *name)
+{
+	changed(core, req, "removexattr", node_id, name, NULL);
+}
+
 int core_interrupt(struct core *core, uint64_t unique)
 {
 	if (core->tree) {

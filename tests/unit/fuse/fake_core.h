@@ -35,7 +35,9 @@ struct core {
 	size_t size;
 	unsigned n_calls;
 	size_t n_taken; /* entries that the emitter took */
-	char name[256];
+	char name[256], other_name[256];
+	uint64_t numbers[3]; /* further arguments, in their order */
+	struct core_setattr change;
 	struct core_req *parked;
 
 	pthread_mutex_t lock; /* protects parked, in tree mode */

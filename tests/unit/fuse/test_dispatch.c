@@ -65,41 +65,18 @@ static void unknown_requests_get_enosys(void **state)
 		assert_int_equal(ask(*state, opcodes[i], "", 1, NULL, 0), -ENOSYS);
 }
 
-static void every_change_is_refused_as_read_only(void **state)
-{
-	static const uint32_t opcodes[] = {
-	        FUSE_SETATTR,
-	        FUSE_SYMLINK,
-	        FUSE_MKNOD,
-	        FUSE_MKDIR,
-	        FUSE_UNLINK,
-	        FUSE_RMDIR,
-	        FUSE_RENAME,
-	        FUSE_RENAME2,
-	        FUSE_LINK,
-	        FUSE_WRITE,
-	        FUSE_SETXATTR,
-	        FUSE_REMOVEXATTR,
-	        FUSE_CREATE,
-	        FUSE_FALLOCATE,
-	        FUSE_TMPFILE,
-	        FUSE_COPY_FILE_RANGE,
-	        KERNEL_COPY_FILE_RANGE_64,
-	};
-	struct fuse_open_in in = {.flags = O_RDWR};
-
-	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
-		assert_int_equal(ask(*state, opcodes[i], "x", 2, NULL, 0), -EROFS);
-	assert_int_equal(ask(*state, FUSE_OPEN, &in, sizeof(in), NULL, 0), -EROFS);
-}
-
 /* Each opcode with nothing behind its header, and then with a header that lies. */
 static void truncated_requests_never_reach_the_core(void **state)
 {
 	static const uint32_t opcodes[] = {
 	        FUSE_LOOKUP,  FUSE_OPEN,        FUSE_READ,       FUSE_RELEASE,
 	        FUSE_OPENDIR, FUSE_READDIR,     FUSE_GETXATTR,   FUSE_LISTXATTR,
-	        FUSE_IOCTL,   FUSE_READDIRPLUS, FUSE_RELEASEDIR,
+	        FUSE_IOCTL,   FUSE_READDIRPLUS, FUSE_RELEASEDIR, FUSE_SETATTR,
+	        FUSE_SYMLINK, FUSE_MKNOD,       FUSE_MKDIR,      FUSE_UNLINK,
+	        FUSE_RMDIR,   FUSE_RENAME,      FUSE_RENAME2,    FUSE_LINK,
+	        FUSE_WRITE,   FUSE_SETXATTR,    FUSE_CREATE,     FUSE_REMOVEXATTR,
+	        FUSE_TMPFILE, FUSE_FALLOCATE,   FUSE_FSYNC,      FUSE_FSYNCDIR,
+	        FUSE_LSEEK,   FUSE_COPY_FILE_RANGE, KERNEL_COPY_FILE_RANGE_64,
 	};
 	struct fixture *f = *state;
 	struct fuse_in_header header = {.len = 4096, .opcode = FUSE_GETATTR, .unique = FAKE_UNIQUE};
@@ -219,19 +196,21 @@ static int getxattr(struct fixture *f, const char *name, uint32_t size)
 	return ask(f, FUSE_GETXATTR, &in, sizeof(in), name, strlen(name) + 1);
 }
 
-static void attributes_of_the_system_are_answered_without_the_core(void **state)
+static void attributes_of_security_modules_are_answered_without_the_core(void **state)
 {
 	struct fixture *f = *state;
 
 	assert_int_equal(getxattr(f, "security.selinux", 0), -EOPNOTSUPP);
-	assert_int_equal(getxattr(f, "security.capability", 0), -ENODATA);
 	assert_int_equal(getxattr(f, "system.posix_acl_access", 0), -EOPNOTSUPP);
-	f->session.features = FUSE_POSIX_ACL;
-	assert_int_equal(getxattr(f, "system.posix_acl_default", 0), -ENODATA);
 	assert_int_equal(getxattr(f, "user.projfs", 0), -ENODATA);
 	assert_int_equal(getxattr(f, "user.projfs.state", 0), -ENODATA);
 	assert_int_equal(f->core.n_calls, 0);
 	assert_int_equal(ask(f, FUSE_GETXATTR, "12345678user.x", 14, NULL, 0), -EINVAL);
+	f->session.features = FUSE_POSIX_ACL;
+	f->core.error = -ENODATA;
+	assert_int_equal(getxattr(f, "system.posix_acl_default", 0), -ENODATA);
+	assert_int_equal(getxattr(f, "security.capability", 0), -ENODATA);
+	assert_int_equal(f->core.n_calls, 2);
 }
 
 static void attribute_sizes_are_told_and_kept(void **state)
@@ -341,7 +320,7 @@ static void only_our_ioctls_are_known(void **state)
 	assert_int_equal(f->channel->size, sizeof(struct fuse_ioctl_out) + sizeof(*io));
 	in.out_size = 8; /* an answer that the caller has no room for */
 	assert_int_equal(ask(f, FUSE_IOCTL, &in, sizeof(in), io, sizeof(*io)), -EIO);
-	memset(io->path, 'p', sizeof(io->path));
+	in.in_size = 8;
 	in.out_size = sizeof(*io);
 	assert_int_equal(ask(f, FUSE_IOCTL, &in, sizeof(in), io, sizeof(*io)), -EINVAL);
 	f->core.answer.ret.bytes.size = 0;
@@ -419,7 +398,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(unknown_requests_get_enosys),
-	        TEST(every_change_is_refused_as_read_only),
 	        TEST(truncated_requests_never_reach_the_core),
 	        TEST(names_are_checked),
 	        TEST(an_entry_carries_its_validity),
@@ -428,7 +406,7 @@ int main(void)
 	        TEST(a_parked_request_is_answered_once_and_later),
 	        TEST(errors_that_the_kernel_would_drop_become_eio),
 	        TEST(statx_tells_the_birth_time_if_there_is_one),
-	        TEST(attributes_of_the_system_are_answered_without_the_core),
+	        TEST(attributes_of_security_modules_are_answered_without_the_core),
 	        TEST(attribute_sizes_are_told_and_kept),
 	        TEST(our_own_attributes_are_not_listed),
 	        TEST(an_interrupt_that_overtakes_its_request_is_sent_again),

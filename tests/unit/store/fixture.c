@@ -146,7 +146,7 @@ int hydrate(struct store *s, const char *path, const char *text, const struct re
 	if (r < 0)
 		return r;
 	assert_int_equal(write(stage_fd(stage), text, strlen(text)), strlen(text));
-	r = store_stage_commit(s, stage, path, rec ? rec : &plain, NULL);
+	r = store_stage_commit(s, stage, PLACE(path), rec ? rec : &plain, NULL);
 	stage_free(stage);
 	return r;
 }

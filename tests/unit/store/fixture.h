@@ -21,10 +21,14 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "store/change.h"
 #include "store/store.h"
 
 #define MTIME_SEC 1000000000
 #define MTIME_NSEC 123456789
+
+/* Something that is where the provider knows it. */
+#define PLACE(p) (&(struct store_place){.path = (p), .origin = (p)})
 
 struct fixture {
 	char path[256];

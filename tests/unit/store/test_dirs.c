@@ -11,7 +11,8 @@
 static int make_abc(struct store *s)
 {
 	struct record rec = dir_record();
-	const struct store_dir dirs[] = {{"a", &rec}, {"a/b", &rec}, {"a/b/c", &rec}};
+	const struct store_dir dirs[] = {
+	        {"a", "a", &rec}, {"a/b", "a/b", &rec}, {"a/b/c", "a/b/c", &rec}};
 
 	return store_make_dirs(s, dirs, 3);
 }
@@ -42,8 +43,8 @@ static void missing_part_of_a_chain_is_made(void **state)
 {
 	struct fixture *f = *state;
 	struct record rec = dir_record();
-	const struct store_dir gap[] = {{"a", &rec}, {"a/b/c", &rec}};
-	const struct store_dir deep[] = {{"x/y", &rec}};
+	const struct store_dir gap[] = {{"a", "a", &rec}, {"a/b/c", "a/b/c", &rec}};
+	const struct store_dir deep[] = {{"x/y", "x/y", &rec}};
 
 	assert_int_equal(mkdir(fixture_at(f, "a"), 0755), 0);
 	assert_int_equal(make_abc(f->store), 0);
@@ -59,7 +60,7 @@ static void modes_that_lock_out_stay_in_the_record(void **state)
 {
 	struct fixture *f = *state;
 	struct record rec = dir_record();
-	struct store_dir dir = {"locked", &rec};
+	struct store_dir dir = {"locked", "locked", &rec};
 	struct store_item item;
 	struct record got;
 
@@ -100,13 +101,18 @@ static void record_of_a_directory_is_replaced(void **state)
 static void markers_cannot_be_opened(void **state)
 {
 	struct fixture *f = *state;
-	struct record rec = file_record(1234);
+	struct record rec = file_record(1);
 	struct buf target = {0};
 	struct store_item item;
 	struct record got;
 
-	assert_int_equal(store_write_placeholder(f->store, "file", &rec), 0);
-	assert_int_equal(store_write_placeholder(f->store, "file", &rec), -EEXIST);
+	assert_int_equal(store_write_marker(f->store, "file", &rec), -EINVAL);
+	rec.fields |= RECORD_ORIGIN;
+	rec.origin = bytes_of("file");
+	assert_int_equal(store_write_marker(f->store, "file", &rec), 0);
+	rec.size = 1234;
+	assert_int_equal(store_write_marker(f->store, "file", &rec), 0);
+	assert_int_equal(count_private(f, "tmp"), 0);
 	assert_int_equal(open(fixture_at(f, "file"), O_RDONLY), -1);
 	assert_int_equal(errno, ENOTDIR);
 	assert_int_equal(store_readlink(f->store, "file", &target), -EINVAL);
@@ -118,9 +124,11 @@ static void markers_cannot_be_opened(void **state)
 	store_item_deinit(&item);
 	assert_int_equal(store_discard(f->store, "file"), 0);
 	assert_int_equal(state_of(f->store, "file"), STORE_NONE);
+	write_file(fixture_at(f, "users"), "x");
+	assert_int_equal(store_write_marker(f->store, "users", &rec), -EEXIST);
+	assert_int_equal(state_of(f->store, "users"), STORE_LOCAL);
 	rec = dir_record();
-	assert_int_equal(store_write_placeholder(f->store, "dir", &rec), 0);
-	assert_int_equal(state_of(f->store, "dir"), STORE_DIRECTORY);
+	assert_int_equal(store_write_marker(f->store, "dir", &rec), -EINVAL);
 }
 
 static void tombstone_marker_is_no_cache(void **state)
@@ -190,7 +198,7 @@ static void race_round(struct race *race, int round)
 	char a[16];
 	char b[16];
 	char file[24];
-	const struct store_dir dirs[] = {{a, &rec}, {b, &rec}};
+	const struct store_dir dirs[] = {{a, a, &rec}, {b, b, &rec}};
 	struct store_item item;
 	int r;
 

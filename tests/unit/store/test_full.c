@@ -71,7 +71,7 @@ static void full_disk_shows_nothing_half_written(void **state)
 	fill_disk(f);
 	assert_int_equal(write(stage_fd(stage), data, sizeof(data)), -1);
 	assert_int_equal(errno, ENOSPC);
-	assert_int_equal(store_stage_commit(f->store, stage, "file", &rec, NULL), -EIO);
+	assert_int_equal(store_stage_commit(f->store, stage, PLACE("file"), &rec, NULL), -EIO);
 	stage_free(stage);
 	assert_int_equal(pwrite(partial_fd(p), data, sizeof(data), PARTIAL_CHUNK), -1);
 	partial_mark(p, 2 * PARTIAL_CHUNK, PARTIAL_CHUNK);

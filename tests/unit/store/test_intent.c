@@ -73,6 +73,7 @@ static void torn_intents_are_set_aside(void **state)
 
 	assert_int_equal(intent_begin(f->store, 9, "a", 1, &id), 0);
 	write_file(fixture_at(f, ".projfs/intent/00000000000000ff"), "\001\011torn off");
+	assert_int_equal(unlink(fixture_at(f, ".projfs/intent/0000000000000000")), 0);
 	write_file(fixture_at(f, ".projfs/intent/0000000000000000"), "");
 	assert_int_equal(intent_replay(f->store, handlers, 1), 0);
 	assert_int_equal(access(fixture_at(f, ".projfs/intent/bad-00000000000000ff"), F_OK), 0);

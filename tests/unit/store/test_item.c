@@ -25,7 +25,7 @@ static void hydrated_file_is_a_plain_file_with_a_record(void **state)
 	assert_int_equal(store_stage_new(f->store, "file", &stage), 0);
 	assert_int_equal(write(stage_fd(stage), "hello", 5), 5);
 	assert_int_equal(state_of(f->store, "file"), STORE_NONE);
-	assert_int_equal(store_stage_commit(f->store, stage, "file", &rec, &committed), 0);
+	assert_int_equal(store_stage_commit(f->store, stage, PLACE("file"), &rec, &committed), 0);
 	stage_free(stage);
 	assert_int_equal(store_lookup(f->store, "file", &item), 0);
 	assert_int_equal(item.state, STORE_HYDRATED);
@@ -66,10 +66,11 @@ static void taken_name_refuses_the_commit_and_keeps_the_stage(void **state)
 	assert_int_equal(store_stage_new(f->store, "file", &stage), 0);
 	assert_int_equal(write(stage_fd(stage), "new", 3), 3);
 	write_file(fixture_at(f, "file"), "the user's");
-	assert_int_equal(store_stage_commit(f->store, stage, "file", &rec, NULL), -EEXIST);
+	assert_int_equal(store_stage_commit(f->store, stage, PLACE("file"), &rec, NULL), -EEXIST);
 	assert_int_equal(state_of(f->store, "file"), STORE_LOCAL);
-	assert_int_equal(store_stage_commit(f->store, stage, "no/file", &rec, NULL), -ENOENT);
-	assert_int_equal(store_stage_commit(f->store, stage, "other", &rec, NULL), 0);
+	assert_int_equal(store_stage_commit(f->store, stage, PLACE("no/file"), &rec, NULL),
+	                 -ENOENT);
+	assert_int_equal(store_stage_commit(f->store, stage, PLACE("other"), &rec, NULL), 0);
 	stage_free(stage);
 	assert_int_equal(state_of(f->store, "other"), STORE_HYDRATED);
 }
@@ -177,7 +178,7 @@ static void copies_with_their_attributes_are_local(void **state)
 {
 	struct fixture *f = *state;
 	struct record rec = dir_record();
-	struct store_dir dir = {"dir", &rec};
+	struct store_dir dir = {"dir", "dir", &rec};
 	char command[1024];
 
 	assert_int_equal(store_make_dirs(f->store, &dir, 1), 0);
@@ -191,8 +192,11 @@ static void copies_with_their_attributes_are_local(void **state)
 	assert_int_equal(state_of(f->store, "copy"), STORE_LOCAL);
 	assert_int_equal(state_of(f->store, "copy/file"), STORE_LOCAL);
 	assert_int_equal(rename(fixture_at(f, "dir"), fixture_at(f, "moved")), 0);
-	assert_int_equal(state_of(f->store, "moved"), STORE_DIRECTORY);
-	assert_int_equal(state_of(f->store, "moved/file"), STORE_HYDRATED);
+	assert_int_equal(state_of(f->store, "moved"), STORE_LOCAL);
+	assert_int_equal(state_of(f->store, "moved/file"), STORE_LOCAL);
+	assert_int_equal(rename(fixture_at(f, "moved"), fixture_at(f, "dir")), 0);
+	assert_int_equal(state_of(f->store, "dir"), STORE_DIRECTORY);
+	assert_int_equal(state_of(f->store, "dir/file"), STORE_HYDRATED);
 }
 
 static void users_things_are_local(void **state)
@@ -269,7 +273,8 @@ static void big_records_lie_beside_and_go_with_their_file(void **state)
 	struct fixture *f = *state;
 	struct record rec = file_record(4);
 	struct record dir = dir_record();
-	struct store_dir chain = {"dir", &dir};
+	struct store_dir chain = {"dir", "dir", &dir};
+	struct record marker;
 	struct store_item item;
 	struct record got;
 	char blob[5000];
@@ -282,10 +287,13 @@ static void big_records_lie_beside_and_go_with_their_file(void **state)
 	dir.blob = rec.blob;
 	assert_int_equal(store_make_dirs(f->store, &chain, 1), 0);
 	assert_int_equal(hydrate(f->store, "dir/file", "text", &rec), 0);
-	assert_int_equal(store_write_placeholder(f->store, "dir/marker", &rec), 0);
+	marker = rec;
+	marker.fields |= RECORD_ORIGIN;
+	marker.origin = bytes_of("dir/marker");
+	assert_int_equal(store_write_marker(f->store, "dir/marker", &marker), 0);
 	assert_int_equal(count_private(f, "rec"), 3);
 	assert_int_equal(hydrate(f->store, "dir/file", "text", &rec), -EEXIST);
-	assert_int_equal(store_write_placeholder(f->store, "dir/marker", &rec), -EEXIST);
+	assert_int_equal(store_write_marker(f->store, "dir/marker", &marker), 0);
 	assert_int_equal(store_update_dir(f->store, "dir", &dir), 0);
 	assert_int_equal(count_private(f, "rec"), 3);
 	fixture_reopen(f);

@@ -128,17 +128,17 @@ static void complete_one_becomes_the_file(void **state)
 	rec.mode = 0444;
 	assert_int_equal(store_partial_open(f->store, KEY, &rec, &p), 0);
 	arrive(p, 0, PARTIAL_CHUNK);
-	assert_int_equal(store_partial_commit(f->store, p, "file", &rec, NULL), -EIO);
+	assert_int_equal(store_partial_commit(f->store, p, PLACE("file"), &rec, NULL), -EIO);
 	assert_int_equal(store_usage(f->store, 10000, &usage), 0);
 	assert_int_equal(usage.n_partial, 1);
 	assert_int_equal(usage.bytes_partial, PARTIAL_CHUNK);
 	arrive(p, PARTIAL_CHUNK, SIZE);
 	write_file(fixture_at(f, "taken"), "");
-	assert_int_equal(store_partial_commit(f->store, p, "taken", &rec, NULL), -EEXIST);
+	assert_int_equal(store_partial_commit(f->store, p, PLACE("taken"), &rec, NULL), -EEXIST);
 	partial_free(p);
 	assert_int_equal(store_partial_open(f->store, KEY, &rec, &p), 0);
 	assert_true(partial_complete(p));
-	assert_int_equal(store_partial_commit(f->store, p, "file", &rec, &item), 0);
+	assert_int_equal(store_partial_commit(f->store, p, PLACE("file"), &rec, &item), 0);
 	assert_int_equal(item.state, STORE_HYDRATED);
 	assert_int_equal(item.st.st_size, SIZE);
 	assert_int_equal(item.st.st_mode & 07777, 0444);
@@ -175,7 +175,7 @@ static void unreasonable_sizes_are_refused(void **state)
 	rec = file_record(0);
 	assert_int_equal(store_partial_open(f->store, KEY, &rec, &p), 0);
 	assert_true(partial_complete(p));
-	assert_int_equal(store_partial_commit(f->store, p, "empty", &rec, NULL), 0);
+	assert_int_equal(store_partial_commit(f->store, p, PLACE("empty"), &rec, NULL), 0);
 	partial_free(p);
 	assert_int_equal(state_of(f->store, "empty"), STORE_HYDRATED);
 }

@@ -123,7 +123,7 @@ static void readonly_store_looks_and_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
 	struct record rec = dir_record();
-	struct store_dir dir = {"d", &rec};
+	struct store_dir dir = {"d", "d", &rec};
 	struct errmsg err;
 
 	assert_int_equal(hydrate(f->store, "file", "text", NULL), 0);
@@ -161,7 +161,7 @@ static void symbolic_links_are_not_followed(void **state)
 	struct store_item item;
 	struct stage *stage;
 	struct record rec = dir_record();
-	struct store_dir dir = {"out/new", &rec};
+	struct store_dir dir = {"out/new", "out/new", &rec};
 
 	assert_int_equal(symlink("/tmp", fixture_at(f, "out")), 0);
 	assert_int_equal(symlink("/etc/passwd", fixture_at(f, "file")), 0);

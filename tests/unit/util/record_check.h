@@ -12,7 +12,7 @@
 #include "store/record.h"
 #include "util/hash.h"
 
-#define ALL_FIELDS ((uint32_t)(RECORD_EXTRA << 1) - 1)
+#define ALL_FIELDS ((uint32_t)(RECORD_FORMER_BINDING << 1) - 1)
 
 static inline struct record_bytes bytes_of(const char *text, size_t size)
 {
@@ -61,6 +61,8 @@ static inline struct record full_record(void)
 	        .hash_key = {0x0123456789abcdef, 0xfedcba9876543210},
 	        .ref = UINT64_MAX,
 	        .extra = BYTES("\1"),
+	        .identity = 0x8000000000000001,
+	        .former_binding = 0x1122334455667788,
 	};
 }
 
@@ -96,6 +98,8 @@ static inline bool records_equal(const struct record *a, const struct record *b)
 	SAME(HASH_KEY, a->hash_key[0] == b->hash_key[0] && a->hash_key[1] == b->hash_key[1]);
 	SAME(REF, a->ref == b->ref);
 	SAME(EXTRA, exactly_equal(a->extra, b->extra));
+	SAME(IDENTITY, a->identity == b->identity);
+	SAME(FORMER_BINDING, a->former_binding == b->former_binding);
 #undef SAME
 	return true;
 }

@@ -24,7 +24,7 @@ static void check_round_trip(const struct record *rec)
 
 static void each_field_alone_comes_back(void **state)
 {
-	for (uint32_t field = 1; field <= RECORD_EXTRA; field <<= 1) {
+	for (uint32_t field = 1; field <= RECORD_FORMER_BINDING; field <<= 1) {
 		_cleanup_(buf_deinit) struct buf encoded = {0};
 		struct record rec = full_record(), back;
 
@@ -183,7 +183,7 @@ static void fields_that_break_a_rule_are_not_encoded(void **state)
 
 	REFUSED(rec.kind = 0);
 	REFUSED(rec.kind = RECORD_PARTIAL + 1);
-	REFUSED(rec.fields |= RECORD_EXTRA << 1);
+	REFUSED(rec.fields |= RECORD_FORMER_BINDING << 1);
 	REFUSED(rec.flags = RECORD_FLAGS_KNOWN + 1);
 	REFUSED(rec.content_id = bytes_of(id, sizeof(id)));
 	REFUSED(rec.provider_id = bytes_of(id, sizeof(id)));

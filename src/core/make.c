@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* New names.  The kernel has looked them up just before, with the directory locked, so nobody asks the provider again. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/change.h"
+#include "core/internal.h"
+#include "util/name.h"
+
+int check_new_name(const struct node *dir, const char *name)
+{
+	if (!name_is_valid(name, strlen(name)))
+		return strlen(name) > NAME_MAX_BYTES ? -ENAMETOOLONG : -EINVAL;
+	if (!dir->parent && !strcmp(name, STORE_PRIVATE))
+		return -EPERM;
+	return 0;
+}
+
+/* Where something new will be. */
+struct new_place {
+	struct node *dir; /* referenced */
+	const char *name;
+	char *path;
+	bool was_tombstone;
+};
+
+static void new_place_deinit(struct core *core, struct new_place *place)
+{
+	node_unref(core, place->dir);
+	free(place->path);
+}
+
+static bool is_taken(struct core *core, struct node *dir, const char *name)
+{
+	struct node *node = node_find(core, dir, name);
+	bool taken;
+
+	if (!node)
+		return false;
+	node_lock(core, node);
+	taken = node->state != NODE_UNKNOWN && node->state != NODE_GONE;
+	node_unlock(core, node);
+	node_unref(core, node);
+	return taken;
+}
+
+static bool is_tombstone(struct core *core, const char *path)
+{
+	struct store_item item = {0};
+	bool yes = store_lookup_at(core->store, path, path, &item) == 0 &&
+		   item.state == STORE_TOMBSTONE;
+
+	store_item_deinit(&item);
+	return yes;
+}
+
+/* Everything that must be true before something can be made: 0, CORE_PENDING, or a negative errno. */
+static int new_place_init(struct core *core, struct core_req *req, uint64_t dir_id,
+			  const char *name, struct new_place *ret)
+{
+	bool projected;
+	int r;
+
+	*ret = (struct new_place){.dir = node_get(core, dir_id), .name = name};
+	if (!ret->dir)
+		return -ESTALE;
+	r = check_new_name(ret->dir, name);
+	if (r == 0)
+		r = dirs_ready(core, req, ret->dir);
+	if (r == 0 && is_taken(core, ret->dir, name))
+		r = -EEXIST;
+	if (r == 0)
+		r = dirs_mark_changed(core, ret->dir);
+	if (r != 0)
+		return r;
+	ret->path = node_child_path(core, ret->dir, name);
+	if (!ret->path)
+		return -ENOMEM;
+	node_lock(core, ret->dir);
+	projected = node_is_projected(ret->dir);
+	node_unlock(core, ret->dir);
+	ret->was_tombstone = projected && is_tombstone(core, ret->path);
+	return 0;
+}
+
+/* It is on disk; now it is known. */
+static int made(struct core *core, struct core_req *req, const struct new_place *place,
+		const struct store_item *item, int fd)
+{
+	struct content *content;
+	bool is_new;
+	struct node *node = node_find_or_new(core, place->dir, place->name, &is_new);
+
+	if (!node)
+		return -ENOMEM;
+	node_lock(core, node);
+	node_init_from_item(core, node, item);
+	node_unlock(core, node);
+	base_note_made(core, place->dir, node, place->was_tombstone);
+	listing_note(core, place->dir, place->name, LISTING_LOCAL);
+	if (fd >= 0) {
+		content = content_new(fd, true);
+		if (content)
+			content_attach(core, node, content, false);
+		content_unref(content);
+	}
+	node_lock(core, node);
+	node_entry(core, node, &req->ret.entry);
+	node_unlock(core, node);
+	node_count_lookup(core, node);
+	node_unref(core, node);
+	return 0;
+}
+
+static struct store_creator creator_of(const struct core_req *req)
+{
+	return (struct store_creator){
+		.uid = req->uid,
+		.gid = req->gid,
+		.umask = req->op.args->umask,
+	};
+}
+
+int op_create(struct core *core, struct core_req *req)
+{
+	struct store_creator as = creator_of(req);
+	struct store_item item = {0};
+	struct new_place place;
+	int fd = -1, r;
+
+	r = new_place_init(core, req, req->op.node_id, req->op.name, &place);
+	if (r == 0)
+		r = store_create_file(core->store, place.path, req->op.args->mode & 07777, &as, &fd,
+				      &item);
+	if (r == 0)
+		r = made(core, req, &place, &item, fd);
+	if (r == 0)
+		req->ret.created.handle = atomic_fetch_add(&core->next_handle, 1);
+	store_item_deinit(&item);
+	new_place_deinit(core, &place);
+	return r;
+}
+
+int op_mknod(struct core *core, struct core_req *req)
+{
+	const struct op_args *args = req->op.args;
+	struct store_creator as = creator_of(req);
+	struct store_item item = {0};
+	struct new_place place;
+	int r;
+
+	r = new_place_init(core, req, req->op.node_id, req->op.name, &place);
+	if (r == 0 && S_ISDIR(args->mode))
+		r = store_create_dir(core->store, place.path, args->mode & 07777, &as, &item);
+	else if (r == 0)
+		r = store_create_node(core->store, place.path, args->mode, args->rdev, &as, &item);
+	if (r == 0)
+		r = made(core, req, &place, &item, -1);
+	store_item_deinit(&item);
+	new_place_deinit(core, &place);
+	return r;
+}
+
+int op_symlink(struct core *core, struct core_req *req)
+{
+	struct store_creator as = creator_of(req);
+	struct store_item item = {0};
+	struct new_place place;
+	int r;
+
+	r = new_place_init(core, req, req->op.node_id, req->op.name, &place);
+	if (r == 0)
+		r = store_create_symlink(core->store, place.path, req->op.args->other_name, &as,
+					 &item);
+	if (r == 0)
+		r = made(core, req, &place, &item, -1);
+	store_item_deinit(&item);
+	new_place_deinit(core, &place);
+	return r;
+}
+
+/* A file without a name: a node that only the kernel knows. */
+static int made_unnamed(struct core *core, struct core_req *req, struct node *dir, int fd,
+			const struct stat *st)
+{
+	struct content *content = content_new(fd, true);
+	struct node *node = node_new_apart(core, dir, "");
+
+	if (!content || !node) {
+		content_unref(content);
+		node_unref(core, node);
+		return -ENOMEM;
+	}
+	node_lock(core, node);
+	node->state = NODE_LOCAL;
+	node->flags = NODE_UNLINKED;
+	node->ino = st->st_ino;
+	node_apply_stat(node, st);
+	node_entry(core, node, &req->ret.created.entry);
+	node_unlock(core, node);
+	content_attach(core, node, content, true);
+	content_unref(content);
+	req->ret.created.handle = atomic_fetch_add(&core->next_handle, 1);
+	node_count_lookup(core, node);
+	node_unref(core, node);
+	return 0;
+}
+
+int op_tmpfile(struct core *core, struct core_req *req)
+{
+	struct node *dir = node_get(core, req->op.node_id);
+	struct store_creator as = creator_of(req);
+	_cleanup_(freep) char *path = NULL;
+	struct stat st;
+	int fd = -1, r;
+
+	if (!dir)
+		return -ESTALE;
+	r = dirs_ready(core, req, dir);
+	if (r == 0) {
+		path = node_path(core, dir);
+		r = path ? store_create_unnamed(core->store, path, req->op.args->mode & 07777, &as,
+						&fd, &st)
+			 : -ENOMEM;
+	}
+	if (r == 0)
+		r = made_unnamed(core, req, dir, fd, &st);
+	node_unref(core, dir);
+	return r;
+}
+
+/* ---- hard links ---------------------------------------------------------------------------------- */
+
+/* A projected symbolic link becomes the user's own. */
+static int localise_link(struct core *core, struct core_req *req, struct node *node)
+{
+	struct store_creator as = {.uid = node->uid, .gid = node->gid};
+	_cleanup_(freep) char *path = NULL, *target = NULL;
+	struct store_item item = {0};
+	struct record rec;
+	int r = resolve_fresh(core, req, node);
+
+	if (r == 0)
+		r = dirs_ready(core, req, node->parent);
+	if (r != 0)
+		return r;
+	path = node_path(core, node);
+	node_lock(core, node);
+	if (node_get_record(node, &rec) && (rec.fields & RECORD_TARGET))
+		target = strndup((const char *)rec.target.data, rec.target.size);
+	node_unlock(core, node);
+	if (!path || !target)
+		return -ENOMEM;
+	r = store_remove(core->store, path, false); /* its marker, if it has one */
+	if (r == 0 || r == -ENOENT)
+		r = store_create_symlink(core->store, path, target, &as, &item);
+	if (r == 0) {
+		node_lock(core, node);
+		item.identity = node->ino;
+		node_init_from_item(core, node, &item);
+		node_unlock(core, node);
+		listing_note(core, node->parent, node->name, LISTING_LOCAL);
+	}
+	store_item_deinit(&item);
+	return r;
+}
+
+/* A descriptor that leads to what is to be linked. */
+static int open_for_link(struct core *core, struct core_req *req, struct node *node)
+{
+	_cleanup_(freep) char *path = NULL;
+	struct content *content;
+	bool local;
+	int fd, r;
+
+	if (S_ISREG(node->mode)) {
+		r = full_ready(core, req, node);
+		if (r == 0)
+			r = content_of_node(core, node, false, &content);
+		if (r != 0)
+			return r == CORE_PENDING ? -EINPROGRESS : r;
+		fd = fcntl(content_fd(content), F_DUPFD_CLOEXEC, 3);
+		r = fd < 0 ? -errno : fd;
+		content_unref(content);
+		return r;
+	}
+	node_lock(core, node);
+	local = node->state == NODE_LOCAL;
+	node_unlock(core, node);
+	r = local ? 0 : S_ISLNK(node->mode) ? localise_link(core, req, node) : -ESTALE;
+	if (r != 0)
+		return r == CORE_PENDING ? -EINPROGRESS : r;
+	path = node_path(core, node);
+	return path ? store_open_path(core->store, path) : -ENOMEM;
+}
+
+/* The file has one more name. */
+static int linked(struct core *core, struct core_req *req, struct node *node,
+		  const struct new_place *place, const struct store_item *item)
+{
+	struct content *content;
+	bool unnamed;
+	int r = node_add_name(core, node, place->dir, place->name);
+
+	if (r < 0)
+		return r;
+	node_lock(core, node);
+	unnamed = node->flags & NODE_UNLINKED;
+	/* What was known was about the first name. */
+	node->flags &= (uint16_t) ~(NODE_UNLINKED | NODE_BASE_ABSENT | NODE_CONVERTED);
+	node_apply_stat(node, &item->st);
+	node_unlock(core, node);
+	if (unnamed && content_of_node(core, node, true, &content) == 0) {
+		content_attach(core, node, content, false);
+		content_unref(content);
+	}
+	if (S_ISREG(node->mode))
+		node_register_inode(core, node, item->st.st_ino);
+	listing_note(core, place->dir, place->name, LISTING_LOCAL);
+	node_lock(core, node);
+	node_entry(core, node, &req->ret.entry);
+	node_unlock(core, node);
+	node_count_lookup(core, node);
+	return 0;
+}
+
+int op_link(struct core *core, struct core_req *req)
+{
+	struct node *node = node_get(core, req->op.node_id);
+	struct new_place place = {0};
+	struct store_item item = {0};
+	int fd = -1, r;
+
+	if (!node)
+		return -ESTALE;
+	r = node_is_dir(node) ? -EPERM : 0;
+	if (r == 0) {
+		fd = open_for_link(core, req, node);
+		r = fd == -EINPROGRESS ? CORE_PENDING : MIN(fd, 0);
+	}
+	if (r == 0)
+		r = new_place_init(core, req, req->op.args->other_id, req->op.args->other_name,
+				   &place);
+	if (r == 0)
+		r = store_link(core->store, fd, place.path, &item);
+	if (r == 0)
+		r = linked(core, req, node, &place, &item);
+	if (fd >= 0)
+		(void)close(fd);
+	store_item_deinit(&item);
+	new_place_deinit(core, &place);
+	node_unref(core, node);
+	return r;
+}
