@@ -240,6 +240,7 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 	struct store_creator as = {.uid = node->uid, .gid = node->gid};
 	_cleanup_(freep) char *path = NULL, *target = NULL;
 	struct store_item item = {0};
+	struct store_change times;
 	struct record rec;
 	int r = resolve_fresh(core, req, node);
 
@@ -249,6 +250,11 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 		return r;
 	path = node_path(core, node);
 	node_lock(core, node);
+	times = (struct store_change){
+		.fields = RECORD_MTIME | RECORD_ATIME,
+		.mtime = {node->mtime_sec, node->mtime_nsec},
+		.atime = {node->atime_sec, node->atime_nsec},
+	};
 	if (node_get_record(node, &rec) && (rec.fields & RECORD_TARGET))
 		target = strndup((const char *)rec.target.data, rec.target.size);
 	node_unlock(core, node);
@@ -257,6 +263,10 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 	r = store_remove(core->store, path, false); /* its marker, if it has one */
 	if (r == 0 || r == -ENOENT)
 		r = store_create_symlink(core->store, path, target, &as, &item);
+	if (r == 0)
+		r = store_change_meta(core->store, path, &times);
+	if (r == 0)
+		r = store_stat(core->store, path, &item.st, &item.btime);
 	if (r == 0) {
 		node_lock(core, node);
 		item.identity = node->ino;

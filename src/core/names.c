@@ -153,9 +153,9 @@ int node_move(struct core *core, struct node *node, const struct node *parent, c
 	return 0;
 }
 
-void node_swap_names(struct core *core, struct node *a, struct node *b)
+/* The names that their paths are made from. */
+static void swap_first_names(struct node_table *t, struct node *a, struct node *b)
 {
-	struct node_table *t = &core->table;
 	struct node *parent;
 	char *name;
 
@@ -171,6 +171,26 @@ void node_swap_names(struct core *core, struct node *a, struct node *b)
 	table_hash_name(t, a);
 	table_hash_name(t, b);
 	pthread_mutex_unlock(&t->lock);
+}
+
+/* The name of @a is one of several. */
+static int swap_alias(struct core *core, const struct named_node *a, const struct named_node *b)
+{
+	int r;
+
+	node_drop_name(core, a->node, a->dir, a->name);
+	r = node_move(core, b->node, b->dir, b->name, a->dir, a->name);
+	return r < 0 ? r : node_add_name(core, a->node, b->dir, b->name);
+}
+
+int node_swap_names(struct core *core, const struct named_node *a, const struct named_node *b)
+{
+	if (!node_is_called(a->node, a->dir, a->name))
+		return swap_alias(core, a, b);
+	if (!node_is_called(b->node, b->dir, b->name))
+		return swap_alias(core, b, a);
+	swap_first_names(&core->table, a->node, b->node);
+	return 0;
 }
 
 int node_add_name(struct core *core, struct node *node, struct node *parent, const char *name)

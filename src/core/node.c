@@ -414,6 +414,13 @@ int node_set_record(struct node *node, const struct record *rec)
 	return 0;
 }
 
+void node_drop_record(struct node *node)
+{
+	free(node->rec);
+	node->rec = NULL;
+	node->rec_size = 0;
+}
+
 #define DEFAULT_DIR_SIZE 4096
 
 static uint32_t default_mode(const struct record *rec)

@@ -154,8 +154,12 @@ void node_drop_name(struct core *core, struct node *node, const struct node *par
 /* From one name to another, which nobody has. */
 int node_move(struct core *core, struct node *node, const struct node *parent, const char *name,
 	      struct node *new_parent, const char *new_name);
-/* Both change places. */
-void node_swap_names(struct core *core, struct node *a, struct node *b);
+/* Two nodes change places: each gets the name that the other has here. */
+struct named_node {
+	struct node *dir, *node;
+	const char *name;
+};
+int node_swap_names(struct core *core, const struct named_node *a, const struct named_node *b);
 /* Is this the one name that its path is made from? */
 bool node_is_called(const struct node *node, const struct node *parent, const char *name);
 bool node_has_name(struct core *core, const struct node *node);
@@ -180,6 +184,7 @@ char *node_child_origin(struct core *core, struct node *dir, const char *name);
 
 /* Replace what is known of the node.  The caller holds node_lock(). */
 int node_set_record(struct node *node, const struct record *rec);
+void node_drop_record(struct node *node);
 bool node_get_record(const struct node *node, struct record *ret); /* points into node->rec */
 /* Set type, attributes and identity from a description by the provider, or from what is on disk. */
 void node_apply_record(struct core *core, struct node *node, const struct record *rec);

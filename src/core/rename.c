@@ -170,7 +170,12 @@ static int exchange(struct core *core, const struct side *from, const struct sid
 		r = store_rename(core->store, from->path, to->path, STORE_RENAME_EXCHANGE);
 	if (r < 0)
 		return r;
-	node_swap_names(core, from->node, to->node);
+	r = node_swap_names(core, &(struct named_node){from->dir, from->node, from->name},
+			    &(struct named_node){to->dir, to->node, to->name});
+	if (r < 0) { /* on disk they have changed: who asks for the names gets them from there */
+		node_retire(core, from->node);
+		node_retire(core, to->node);
+	}
 	forget_base(core, from->node);
 	forget_base(core, to->node);
 	listing_note(core, from->dir, from->name, LISTING_LOCAL);

@@ -151,8 +151,7 @@ static int convert(struct core *core, struct node *node)
 	node->flags &= (uint16_t) ~(NODE_DIRTY | NODE_RENAMED | NODE_REVALIDATE);
 	if (young)
 		node->flags |= NODE_YOUNG;
-	freep(&node->rec);
-	node->rec_size = 0;
+	node_drop_record(node);
 	node_unlock(core, node);
 	(void)node_refresh(core, node);
 	COUNT(core, converted);
@@ -234,8 +233,7 @@ static int replace_by_empty(struct core *core, struct node *node)
 	if (!(node->flags & NODE_RENAMED))
 		node->flags |= NODE_CONVERTED;
 	node->flags &= (uint16_t) ~(NODE_DIRTY | NODE_RENAMED | NODE_SIZE_UNKNOWN);
-	freep(&node->rec);
-	node->rec_size = 0;
+	node_drop_record(node);
 	node_unlock(core, node);
 	if (h)
 		hydration_drop(core, h, 0);
