@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+import changes
 import machine
 import report
 import view
@@ -81,8 +82,9 @@ def main(argv):
         signal.signal(number, stop)
 
     # A fresh root per mode and round, and a copy per side and round, in `cp -r`.
-    n_trees = TREES + args.n_rounds * (len(view.MODES) + len(workloads.SIDES))
-    image = machine.Image(max(2**30, n_trees * args.n_files * BYTES_PER_FILE * 3 // 2))
+    n_trees = TREES + args.n_rounds * (len(view.MODES) + 2 * len(workloads.SIDES))
+    n_written = args.n_rounds * len(workloads.SIDES) * (changes.WRITE_MIB * 2**20 + changes.TAR_FILES * 8192)
+    image = machine.Image(max(2**30, n_trees * args.n_files * BYTES_PER_FILE * 3 // 2 + n_written * 5 // 4))
     projfs = None
     try:
         facts = {**machine.facts(), "n_files": args.n_files, "n_rounds": args.n_rounds}

@@ -7,6 +7,7 @@ mounted; cold ones begin with a fresh root and empty caches each time.  Nothing 
 import os
 import time
 
+import changes
 import machine
 import tree
 import view
@@ -146,6 +147,17 @@ ALL = [
     Cold("mount-local", "mount and umount, all files local",
          _mount_umount(lambda bed, side: bed.warm[side]), list(view.MODES)),
     Cold("first-file", "mount until one file is read (native: read)", _first_file),
+    Cold("untar", "untar of 20,000 files into a local directory",
+         changes.in_local_directory(lambda bed, place: changes.tarball(bed), changes.untar)),
+    Cold("write", "1 GiB written by dd", changes.in_local_directory(changes.nothing, changes.write_file)),
+    Cold("rename", "10,000 renames of local files",
+         changes.in_local_directory(changes.make_names, lambda place, paths: changes.rename_all(paths))),
+    Cold("unlink", "10,000 unlinks of local files",
+         changes.in_local_directory(changes.make_names, lambda place, paths: changes.unlink_all(paths))),
+    Cold("rename-projected", "10,000 renames of placeholders", changes.on_projected_names(changes.rename_all)),
+    Cold("unlink-projected", "10,000 unlinks of placeholders", changes.on_projected_names(changes.unlink_all)),
+    Cold("sqlite", "sqlite: 100,000 inserts, 200 durable commits",
+         changes.in_local_directory(changes.nothing, changes.sqlite_inserts)),
 ]
 
 
