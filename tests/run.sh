@@ -78,6 +78,23 @@ pytest_run() {
 	failed=$((failed + ${n:-0}))
 }
 
+# counted_run NAME COMMAND...: counts what its last line says, "N passed, N failed"; 77 is a skip
+counted_run() {
+	local name=$1 summary status
+	shift
+	say "$name"
+	"$@" 2>&1 | tee "$BUILD/last.log"
+	status=${PIPESTATUS[0]}
+	[ "$status" -eq 77 ] && return
+	summary=$(tail -n 1 "$BUILD/last.log")
+	if [[ $summary =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+	else
+		failed=$((failed + 1))
+	fi
+}
+
 say "the tree"
 one "include arrows" python3 tests/check_layers.py
 one "public headers compile alone as C99 and C++" tests/check_headers.sh
@@ -97,13 +114,18 @@ if [ "$failed" -eq 0 ]; then
 	if [ "$(id -u)" = 0 ]; then
 		pytest_run "mount tests as an ordinary user" tests/mount/run.sh --as-user "$GCC" $FULL
 	fi
+	say "lockstep fuzzer"
+	one "random operations on a view and on a plain copy agree" \
+		tests/fuzz/lockstep_run.py --build "$GCC" --seconds "$([ "$FULL" = --full ] && echo 600 || echo 120)"
 fi
 
 if [ "$FULL" = --full ]; then
 	say "foreign suites"
 	suites=${PROJFS_SUITES:-../shared/suites}
 	if [ -d "$suites/pjdfstest" ]; then
-		echo "skipped pjdfstest: this version's view is read-only"
+		# of an optimised build: it takes minutes as it is
+		one "the optimised build" build "$BUILD/release" --buildtype=release
+		counted_run "pjdfstest" tests/pjdfstest.sh --keep "$BUILD/pjdfstest" "$BUILD/release"
 	else
 		echo "skipped: no suites in $suites (PROJFS_SUITES)"
 	fi

@@ -216,7 +216,7 @@ static int node_to_describe(struct core *core, struct node *dir, const char *nam
 	}
 	node_lock(core, *ret);
 	if (is_new)
-		(*ret)->ino = store_identity(core->store, origin, 0);
+		(*ret)->ino = projected_identity(core, origin);
 	node_unlock(core, *ret);
 	return 0;
 }

@@ -858,7 +858,7 @@ struct node *listing_make_node(struct core *core, struct node *dir, const struct
 	}
 	node_lock(core, node);
 	if (is_new) {
-		node->ino = store_identity(core->store, origin, 0);
+		node->ino = projected_identity(core, origin);
 		if (node->state == NODE_UNKNOWN)
 			(void)update_virtual(core, node, &rec);
 	}

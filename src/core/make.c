@@ -237,10 +237,8 @@ int op_tmpfile(struct core *core, struct core_req *req)
 /* A projected symbolic link becomes the user's own. */
 static int localise_link(struct core *core, struct core_req *req, struct node *node)
 {
-	struct store_creator as = {.uid = node->uid, .gid = node->gid};
 	_cleanup_(freep) char *path = NULL, *target = NULL;
-	struct store_item item = {0};
-	struct store_change times;
+	struct store_change change;
 	struct record rec;
 	int r = resolve_fresh(core, req, node);
 
@@ -250,8 +248,9 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 		return r;
 	path = node_path(core, node);
 	node_lock(core, node);
-	times = (struct store_change){
-		.fields = RECORD_MTIME | RECORD_ATIME,
+	change = (struct store_change){
+		.uid = node->uid,
+		.gid = node->gid,
 		.mtime = {node->mtime_sec, node->mtime_nsec},
 		.atime = {node->atime_sec, node->atime_nsec},
 	};
@@ -260,22 +259,16 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 	node_unlock(core, node);
 	if (!path || !target)
 		return -ENOMEM;
-	r = store_remove(core->store, path, false); /* its marker, if it has one */
-	if (r == 0 || r == -ENOENT)
-		r = store_create_symlink(core->store, path, target, &as, &item);
-	if (r == 0)
-		r = store_change_meta(core->store, path, &times);
-	if (r == 0)
-		r = store_stat(core->store, path, &item.st, &item.btime);
-	if (r == 0) {
-		node_lock(core, node);
-		item.identity = node->ino;
-		node_init_from_item(core, node, &item);
-		node_unlock(core, node);
-		listing_note(core, node->parent, node->name, LISTING_LOCAL);
-	}
-	store_item_deinit(&item);
-	return r;
+	r = store_localise_link(core->store, path, target, &change);
+	if (r < 0)
+		return r;
+	node_lock(core, node);
+	node->state = NODE_LOCAL;
+	node->flags &= (uint16_t) ~(NODE_DIRTY | NODE_RENAMED | NODE_REVALIDATE);
+	node_drop_record(node);
+	node_unlock(core, node);
+	listing_note(core, node->parent, node->name, LISTING_LOCAL);
+	return node_refresh(core, node);
 }
 
 /* A descriptor that leads to what is to be linked. */

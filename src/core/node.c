@@ -394,6 +394,11 @@ char *node_child_origin(struct core *core, struct node *dir, const char *name)
 	return above ? join(above, strlen(above), name) : NULL;
 }
 
+uint64_t projected_identity(struct core *core, const char *origin)
+{
+	return store_identity(core->store, origin, store_generation(core->store, origin));
+}
+
 bool node_get_record(const struct node *node, struct record *ret)
 {
 	return node->rec && record_decode(node->rec, node->rec_size, ret) == 0;
@@ -570,6 +575,8 @@ void node_attr(const struct node *node, struct core_attr *ret)
 	if (node->state == NODE_LOCAL) {
 		ret->blocks = node->blocks;
 		ret->nlink = node->nlink;
+		if ((node->flags & NODE_HIDDEN) && ret->nlink)
+			ret->nlink--; /* the name of ours */
 	}
 	if ((node->flags & NODE_UNLINKED) && node->state != NODE_LOCAL)
 		ret->nlink = 0;

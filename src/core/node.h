@@ -99,6 +99,7 @@ struct node {
 	uint32_t rdev;
 	uint64_t size;
 	uint64_t blocks;     /* of 512 bytes, of what is on disk */
+	struct timespec held_ctime; /* directory: the disk's, when only hydration has changed it: not shown */
 	uint64_t ino;
 	uint64_t checked_ms; /* when the provider last said so */
 	uint8_t *rec;        /* encoded record: the provider's word, or from disk */
@@ -181,6 +182,9 @@ char *node_origin(struct core *core, struct node *node);
 /* The same of what is, or would be, called @name in @dir. */
 char *node_child_path(struct core *core, const struct node *dir, const char *name);
 char *node_child_origin(struct core *core, struct node *dir, const char *name);
+
+/* The st_ino of what the provider has as @origin, when it is projected for the first time or again. */
+uint64_t projected_identity(struct core *core, const char *origin);
 
 /* Replace what is known of the node.  The caller holds node_lock(). */
 int node_set_record(struct node *node, const struct record *rec);

@@ -67,39 +67,37 @@ void dir_handles_free(struct core *core)
 	}
 }
 
-/* A node whose attributes can be handed out with the listing, referenced, or NULL. */
+/* The node of an entry that is on disk, or whose attributes are wanted, referenced, or NULL. */
 static struct node *entry_node(struct core *core, struct node *dir, const struct listing_entry *e)
 {
 	struct node *node = NULL, *known = NULL;
-	bool good;
 
 	if (e->local) {
 		node = node_find(core, dir, e->name);
-		if (!node && resolve_local(core, dir, e->name, &node) < 0)
-			return NULL;
-	} else {
-		known = node_find(core, dir, e->name);
-		/* A listing of one open directory does not hear what users have changed since. */
-		if (!known && !core->config.stable_view &&
-		    resolve_local(core, dir, e->name, &known) == -ENOENT)
-			return NULL;
-		node = listing_make_node(core, dir, e);
-		node_unref(core, known);
+		return node || resolve_local(core, dir, e->name, &node) == 0 ? node : NULL;
 	}
-	if (!node)
+	known = node_find(core, dir, e->name);
+	/* A listing of one open directory does not hear what users have changed since. */
+	if (!known && !core->config.stable_view &&
+	    resolve_local(core, dir, e->name, &known) == -ENOENT)
 		return NULL;
-	if (node_refresh(core, node) < 0) {
-		node_unref(core, node);
-		return NULL;
-	}
+	node = listing_make_node(core, dir, e);
+	node_unref(core, known);
+	return node;
+}
+
+/* Can its attributes be handed out with the listing? */
+static bool has_good_attributes(struct core *core, struct node *node)
+{
+	bool good;
+
+	if (node_refresh(core, node) < 0)
+		return false;
 	node_lock(core, node);
 	good = node_is_fresh(core, node) && node->state != NODE_GONE &&
 	       !(node->flags & NODE_SIZE_UNKNOWN);
 	node_unlock(core, node);
-	if (good)
-		return node;
-	node_unref(core, node);
-	return NULL;
+	return good;
 }
 
 static uint32_t type_of_kind(uint8_t kind)
@@ -121,7 +119,7 @@ static uint64_t child_identity(struct emitter *em, const char *name)
 	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", em->origin, *em->origin ? "/" : "",
 			     name) >= sizeof(path))
 		return 1;
-	return store_identity(em->core->store, path, 0);
+	return projected_identity(em->core, path);
 }
 
 /* false: the emitter is full. */
@@ -135,17 +133,18 @@ static bool emit_entry(struct emitter *em, const struct listing_entry *e, uint64
 	};
 	struct core_entry entry;
 	struct node *node = NULL;
-	bool taken;
+	bool has_attributes, taken;
 
 	if (em->req->op.plus || e->local)
 		node = entry_node(em->core, em->dir, e);
 	if (node) {
+		has_attributes = has_good_attributes(em->core, node);
 		node_lock(em->core, node);
 		node_entry(em->core, node, &entry);
 		node_unlock(em->core, node);
 		dirent.type = (entry.attr.mode & S_IFMT) >> 12;
 		dirent.ino = entry.attr.ino;
-		dirent.entry = em->req->op.plus ? &entry : NULL;
+		dirent.entry = em->req->op.plus && has_attributes ? &entry : NULL;
 	} else {
 		dirent.ino = child_identity(em, e->name);
 		if (e->local)

@@ -87,9 +87,9 @@ static int describe(struct core *core, struct core_req *req, struct node *node)
 	return r;
 }
 
-/* The record of @node when it lives in @dir as @name. Its origin is @origin. */
+/* The record of @node when it lives in @dir as @name. Its origin is @origin. @ret_back: it is that of this very place. */
 static int moved_record(struct core *core, struct node *node, struct node *dir, const char *name,
-			const char *origin, struct kept_record *ret)
+			const char *origin, struct kept_record *ret, bool *ret_back)
 {
 	_cleanup_(freep) char *natural = node_child_origin(core, dir, name);
 	bool projected;
@@ -101,11 +101,9 @@ static int moved_record(struct core *core, struct node *node, struct node *dir, 
 	projected = node_is_projected(dir);
 	node_unlock(core, dir);
 	ret->rec.fields |= RECORD_FLAGS;
-	if (projected && !strcmp(natural, origin))
-		ret->rec.flags &= ~(uint32_t)RECORD_FLAG_RENAMED; /* it is back where it belongs */
-	else
-		ret->rec.flags |= RECORD_FLAG_RENAMED;
-	/* Always: the record is written before the item moves, so it must be true at both ends. */
+	*ret_back = projected && !strcmp(natural, origin);
+	/* Also when it comes back: the record is written before the item moves, so it must be true at both ends. */
+	ret->rec.flags |= RECORD_FLAG_RENAMED;
 	ret->rec.fields |= RECORD_ORIGIN;
 	ret->rec.origin = (struct record_bytes){(const uint8_t *)origin, strlen(origin)};
 	return 0;
@@ -113,9 +111,9 @@ static int moved_record(struct core *core, struct node *node, struct node *dir, 
 
 /* Write down where it comes from, before it goes to @to. */
 static int note_origin(struct core *core, const struct side *from, const struct side *to,
-		       const char *origin, struct kept_record *kept)
+		       const char *origin, struct kept_record *kept, bool *ret_back)
 {
-	int r = moved_record(core, from->node, to->dir, to->name, origin, kept);
+	int r = moved_record(core, from->node, to->dir, to->name, origin, kept, ret_back);
 
 	if (r < 0)
 		return r;
@@ -130,6 +128,7 @@ static int make_movable(struct core *core, const struct side *from, const struct
 	_cleanup_(freep) char *origin = NULL;
 	struct kept_record kept = {0};
 	struct node *node = from->node;
+	bool is_back = false;
 	int r;
 
 	if (state_of(core, node) == NODE_LOCAL)
@@ -139,13 +138,13 @@ static int make_movable(struct core *core, const struct side *from, const struct
 	if (r == 0 && node_is_dir(node))
 		r = dirs_make(core, node);
 	if (r == 0)
-		r = note_origin(core, from, to, origin, &kept);
+		r = note_origin(core, from, to, origin, &kept, &is_back);
 	if (r == 0) {
 		node_lock(core, node);
 		r = node_set_record(node, &kept.rec);
-		node->flags &= (uint16_t)~NODE_RENAMED;
-		if (kept.rec.flags & RECORD_FLAG_RENAMED)
-			node->flags |= NODE_RENAMED;
+		node->flags |= NODE_RENAMED;
+		if (is_back)
+			node->flags &= (uint16_t)~NODE_RENAMED;
 		node_unlock(core, node);
 	}
 	free(kept.data);

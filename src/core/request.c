@@ -416,7 +416,7 @@ void core_write(struct core *core, struct core_req *req, uint64_t node_id, uint6
 	COUNT_ADD(core, write_bytes, size);
 	req_start(core, req, OP_WRITE, node_id);
 	tree_read(core);
-	r = write_at_once(core, node_id, offset, data, size, kill_priv, &req->ret.written);
+	r = write_at_once(core, req, offset, data, size, kill_priv);
 	tree_unlock(core);
 	if (r != -EAGAIN) {
 		req_finish(req, r);

@@ -175,7 +175,20 @@ static int revalidate(struct core *core, struct node *node, const struct record 
 	return r == -EBUSY ? 0 : r;
 }
 
-int node_describe(struct core *core, struct node *node, const struct record *rec)
+/* The provider's word, and which item of that name it is about. */
+static int complete_description(struct core *core, struct node *node, struct record *rec)
+{
+	_cleanup_(freep) char *origin = node_origin(core, node);
+
+	if (!origin)
+		return -ENOMEM;
+	rec->generation = store_generation(core->store, origin);
+	if (rec->generation)
+		rec->fields |= RECORD_GENERATION;
+	return 0;
+}
+
+static int describe(struct core *core, struct node *node, const struct record *rec)
 {
 	struct hydration *outdated = NULL;
 	bool replace = false, fresh_attr = false;
@@ -234,6 +247,14 @@ int node_describe(struct core *core, struct node *node, const struct record *rec
 		return -ESTALE;
 	}
 	return r;
+}
+
+int node_describe(struct core *core, struct node *node, const struct record *rec)
+{
+	struct record whole = *rec;
+	int r = complete_description(core, node, &whole);
+
+	return r < 0 ? r : describe(core, node, &whole);
 }
 
 /* The old node is somebody's open file; the name gets a new one. */
@@ -391,7 +412,7 @@ static int identify(struct core *core, struct node *node)
 		return -ENOMEM;
 	node_lock(core, node);
 	if (!node->ino)
-		node->ino = store_identity(core->store, origin, 0);
+		node->ino = projected_identity(core, origin);
 	node_unlock(core, node);
 	return 0;
 }
@@ -576,17 +597,30 @@ void node_init_from_item(struct core *core, struct node *node, const struct stor
 		node->flags |= flags_of_record(&rec);
 		if (core->config.revalidate)
 			node->flags |= NODE_REVALIDATE;
-	} else if (has_rec && (rec.fields & RECORD_EPOCH)) {
-		node->flags |= NODE_YOUNG;
+	} else if (has_rec) {
+		if (rec.fields & RECORD_EPOCH)
+			node->flags |= NODE_YOUNG;
+		if (rec.flags & RECORD_FLAG_OPAQUE)
+			node->flags |= NODE_OPAQUE;
 	}
 	if (item->meta_differs)
 		node->flags |= NODE_DIRTY;
 	node_apply_item(core, node, item);
 }
 
+/* Was it renamed, and back? The caller holds node_lock(). */
+static bool is_at_origin(const struct node *node, const char *origin)
+{
+	struct record rec;
+
+	return node_get_record(node, &rec) && (rec.fields & RECORD_ORIGIN) &&
+	       rec.origin.size == strlen(origin) &&
+	       memcmp(rec.origin.data, origin, rec.origin.size) == 0;
+}
+
 /* The node of that name: of a file with several names it is the one that others have, too. */
 static struct node *node_of_item(struct core *core, struct node *parent, const char *name,
-				 const struct store_item *item)
+				 const char *origin, const struct store_item *item)
 {
 	bool several = item->state == STORE_LOCAL && S_ISREG(item->st.st_mode) &&
 		       item->st.st_nlink > 1, is_new;
@@ -606,8 +640,11 @@ static struct node *node_of_item(struct core *core, struct node *parent, const c
 	if (!node)
 		return NULL;
 	node_lock(core, node);
-	if (is_new)
+	if (is_new) {
 		node_init_from_item(core, node, item);
+		if (is_at_origin(node, origin))
+			node->flags &= (uint16_t)~NODE_RENAMED;
+	}
 	node_unlock(core, node);
 	if (several)
 		node_register_inode(core, node, item->st.st_ino);
@@ -646,7 +683,7 @@ int resolve_local(struct core *core, struct node *parent, const char *name, stru
 		r = -EIO;
 		break;
 	default:
-		*ret = node_of_item(core, parent, name, &item);
+		*ret = node_of_item(core, parent, name, origin, &item);
 		r = *ret ? 0 : -ENOMEM;
 		break;
 	}

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/caller.h"
 #include "core/change.h"
 #include "core/internal.h"
 
@@ -67,9 +68,15 @@ int node_refresh(struct core *core, struct node *node)
 	node_lock(core, node);
 	mode = node->mode;
 	if ((st.st_mode & S_IFMT) == (mode & S_IFMT) && shows_disk(node)) {
-		uint32_t uid = node->uid, gid = node->gid;
+		uint32_t uid = node->uid, gid = node->gid, ctime_nsec = node->ctime_nsec;
+		int64_t ctime_sec = node->ctime_sec;
 
 		node_apply_stat(node, &st);
+		if (S_ISDIR(mode) && st.st_ctim.tv_sec == node->held_ctime.tv_sec &&
+		    st.st_ctim.tv_nsec == node->held_ctime.tv_nsec) {
+			node->ctime_sec = ctime_sec;
+			node->ctime_nsec = ctime_nsec;
+		}
 		/* The record has the true mode of a directory that would lock us out. */
 		if (node->state == NODE_DIRECTORY && node->parent) {
 			node->mode = mode;
@@ -336,6 +343,26 @@ static int change_meta(struct core *core, struct core_req *req, struct node *nod
 	}
 }
 
+/* Nothing but the privilege goes: chown() to nobody else, or a change that the kernel makes another way. */
+static int drop_privilege(struct core *core, struct core_req *req, struct node *node)
+{
+	struct core_setattr *a = &req->op.args->attr;
+	uint32_t mode;
+	int r = resolve_usable(core, req, node);
+
+	if (r == 0)
+		r = node_refresh(core, node);
+	if (r != 0)
+		return r;
+	node_lock(core, node);
+	mode = node->mode;
+	a->mode = caller_mode_after_change(req, mode & 07777, node->gid);
+	node_unlock(core, node);
+	if (S_ISREG(mode) && a->mode != (mode & 07777))
+		a->fields |= CORE_CHANGE_MODE;
+	return 0;
+}
+
 int op_setattr(struct core *core, struct core_req *req)
 {
 	const struct core_setattr *a = &req->op.args->attr;
@@ -344,7 +371,9 @@ int op_setattr(struct core *core, struct core_req *req)
 
 	if (!node)
 		return -ESTALE;
-	if (a->fields & CORE_CHANGE_SIZE)
+	if (a->fields == CORE_CHANGE_KILL_PRIV)
+		r = drop_privilege(core, req, node);
+	if (r == 0 && (a->fields & CORE_CHANGE_SIZE))
 		r = truncate_node(core, req, node, a->size, a->fields & CORE_CHANGE_KILL_PRIV);
 	if (r == 0 && (a->fields & (CORE_CHANGE_MODE | CORE_CHANGE_UID | CORE_CHANGE_GID |
 				    CORE_CHANGE_ATIME | CORE_CHANGE_MTIME)))

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/caller.h"
 #include "core/change.h"
 #include "core/internal.h"
 #include "util/clock.h"
@@ -245,19 +246,17 @@ static int replace_by_empty(struct core *core, struct node *node)
 /* ---- changing -------------------------------------------------------------------------------------------- */
 
 /* What the kernel does for a native file when somebody without privilege changes its content. */
-static int drop_set_id(int fd)
+static int drop_set_id(const struct core_req *req, int fd)
 {
 	struct stat st;
 	mode_t mode;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	mode = st.st_mode & 07777 & (mode_t)~S_ISUID;
-	if (mode & S_IXGRP)
-		mode &= (mode_t)~S_ISGID;
-	if (mode != (st.st_mode & 07777) && fchmod(fd, mode) < 0)
-		return -errno;
-	return 0;
+	if (!(st.st_mode & (S_ISUID | S_ISGID)))
+		return 0;
+	mode = caller_mode_after_change(req, st.st_mode & 07777, st.st_gid);
+	return mode != (st.st_mode & 07777) && fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
 static int write_all(int fd, const void *data, size_t size, uint64_t offset, uint64_t *ret_written)
@@ -280,8 +279,8 @@ static int write_all(int fd, const void *data, size_t size, uint64_t offset, uin
 	return 0;
 }
 
-static int write_to(struct core *core, struct node *node, uint64_t offset, const void *data,
-		    size_t size, bool kill_priv, uint64_t *ret_written)
+static int write_to(struct core *core, struct core_req *req, struct node *node, uint64_t offset,
+		    const void *data, size_t size, bool kill_priv)
 {
 	struct content *content;
 	int r = content_of_node(core, node, true, &content);
@@ -289,17 +288,17 @@ static int write_to(struct core *core, struct node *node, uint64_t offset, const
 	if (r < 0)
 		return r;
 	if (kill_priv)
-		r = drop_set_id(content_fd(content));
+		r = drop_set_id(req, content_fd(content));
 	if (r == 0)
-		r = write_all(content_fd(content), data, size, offset, ret_written);
+		r = write_all(content_fd(content), data, size, offset, &req->ret.written);
 	content_unref(content);
 	return r;
 }
 
-int write_at_once(struct core *core, uint64_t node_id, uint64_t offset, const void *data,
-		  size_t size, bool kill_priv, uint64_t *ret_written)
+int write_at_once(struct core *core, struct core_req *req, uint64_t offset, const void *data,
+		  size_t size, bool kill_priv)
 {
-	struct node *node = node_get(core, node_id);
+	struct node *node = node_get(core, req->op.node_id);
 	bool local;
 	int r = -EAGAIN;
 
@@ -309,7 +308,7 @@ int write_at_once(struct core *core, uint64_t node_id, uint64_t offset, const vo
 	local = node->state == NODE_LOCAL && S_ISREG(node->mode);
 	node_unlock(core, node);
 	if (local)
-		r = write_to(core, node, offset, data, size, kill_priv, ret_written);
+		r = write_to(core, req, node, offset, data, size, kill_priv);
 	node_unref(core, node);
 	return r;
 }
@@ -324,8 +323,8 @@ int op_write(struct core *core, struct core_req *req)
 		return -ESTALE;
 	r = full_ready(core, req, node);
 	if (r == 0)
-		r = write_to(core, node, args->offset, args->data, args->size, args->kill_priv,
-			     &req->ret.written);
+		r = write_to(core, req, node, args->offset, args->data, args->size,
+			     args->kill_priv);
 	node_unref(core, node);
 	return r;
 }
@@ -358,7 +357,7 @@ int truncate_node(struct core *core, struct core_req *req, struct node *node, ui
 	if (r != 0)
 		return r;
 	if (kill_priv)
-		r = drop_set_id(content_fd(content));
+		r = drop_set_id(req, content_fd(content));
 	if (r == 0 && ftruncate(content_fd(content), (off_t)size) < 0)
 		r = -errno;
 	content_unref(content);

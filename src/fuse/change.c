@@ -58,6 +58,9 @@ void change_setattr(const struct call *call)
 	                (in->valid & FATTR_ATIME ? CORE_CHANGE_ATIME : 0) |
 	                (in->valid & FATTR_MTIME ? CORE_CHANGE_MTIME : 0) |
 	                (in->valid & FATTR_KILL_SUIDGID ? CORE_CHANGE_KILL_PRIV : 0);
+	/* What is neither size nor owner nor times is chown() without an owner, or takes privileges away. */
+	if (!change.fields)
+		change.fields = CORE_CHANGE_KILL_PRIV;
 	req = call_req(call, reply_attr);
 	if (req)
 		core_setattr(core_of(call), &req->core, call->header->nodeid, &change);

@@ -151,6 +151,11 @@ int store_setxattr(struct store *s, const char *path, const char *name, const vo
 		   size_t size, int flags);
 int store_removexattr(struct store *s, const char *path, const char *name);
 
+/* The placeholder of a symbolic link at @path, with a marker or without, becomes the user's own. @change: its owner
+ * and times. */
+int store_localise_link(struct store *s, const char *path, const char *target,
+			const struct store_change *change);
+
 /* What store_lookup() says of the attributes alone: cheap.  -ENOENT. */
 int store_stat(struct store *s, const char *path, struct stat *ret, struct timespec *ret_btime);
 

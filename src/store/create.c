@@ -243,12 +243,6 @@ int store_create_dir(struct store *s, const char *path, mode_t mode, const struc
 	return r;
 }
 
-/* A link of the user's must not be taken for a marker, nor for an escaped one. */
-static bool needs_escape(const char *target)
-{
-	return marker_is(target) || strncmp(target, MARKER_ESCAPE, strlen(MARKER_ESCAPE)) == 0;
-}
-
 int store_create_symlink(struct store *s, const char *path, const char *target,
                          const struct store_creator *as, struct store_item *ret)
 {
@@ -256,7 +250,7 @@ int store_create_symlink(struct store *s, const char *path, const char *target,
 	struct making m;
 	int r = begin(&m, s, path, as, S_IFLNK);
 
-	if (r == 0 && needs_escape(target)) {
+	if (r == 0 && marker_needs_escape(target)) {
 		buf_append(&escaped, MARKER_ESCAPE, strlen(MARKER_ESCAPE));
 		buf_append(&escaped, target, strlen(target) + 1);
 		r = escaped.failed ? -ENOMEM : 0;

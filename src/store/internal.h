@@ -38,6 +38,15 @@ struct store {
 	atomic_bool no_tmpfile; /* O_TMPFILE was refused, or is switched off */
 	bool no_exchange; /* RENAME_EXCHANGE is switched off */
 	atomic_bool has_records; /* something may lie in .projfs/rec */
+	struct generations {
+		atomic_bool any;
+		pthread_mutex_t lock; /* protects the list */
+		struct generation {
+			uint64_t identity; /* of the name's first item */
+			uint32_t number;
+		} *list;
+		size_t n;
+	} generations;
 	atomic_bool has_moved; /* a directory may lie elsewhere than its origin, see place.c */
 	_Atomic uint64_t next_name; /* for names in .projfs that are unlike all others */
 	_Atomic uint64_t next_intent;
@@ -205,11 +214,26 @@ bool marker_gives_way(struct store *s, int dir, const char *name);
  */
 int marker_replace(struct store *s, int tmp, const char *temporary, int dir, const char *name);
 
+/* Put the marker @rec at @name in @dir, whatever lies there. */
+int marker_put(struct store *s, int dir, const char *name, const struct record *rec);
+/* What a user's link says, without our escape. */
+const char *marker_plain_target(const char *target);
+/* Would a user's link with that target be taken for one of ours? */
+bool marker_needs_escape(const char *target);
+
 /* ---- recordref.c: records too big for their place ----------------------------------------------- */
 
 int recordref_write(struct store *s, const struct buf *encoded, bool durable, uint64_t *ret_ref);
 int recordref_load(const struct store *s, uint64_t ref, struct buf *ret);
 void recordref_remove(const struct store *s, uint64_t ref); /* 0 is fine */
+
+/* ---- generation.c ------------------------------------------------------------------------------- */
+
+int generations_load(struct store *s);
+/* What @origin projects from now on is another item than before. */
+int generation_raise(struct store *s, const char *origin);
+/* The same for each tombstone at @path and below. */
+int generation_raise_below(struct store *s, const char *path);
 
 /* ---- item.c -------------------------------------------------------------------------------------- */
 
@@ -218,6 +242,7 @@ enum remnant {
 	REMNANT_NONE,
 	REMNANT_CACHE, /* nobody has touched it: virtual again, the state is STORE_NONE */
 	REMNANT_FULL,  /* the user's, and perhaps not all there: STORE_LOCAL and unverified */
+	REMNANT_CHANGED, /* its name or metadata are the user's: STORE_PLACEHOLDER */
 };
 /*
  * Classify what an O_PATH descriptor of @path shows.  @origin as in store_lookup_at().  A remnant is left
@@ -248,6 +273,8 @@ int meta_rebind(struct store *s, const struct opened *o);
 /* ---- remnant.c ------------------------------------------------------------------------------------ */
 
 /* Take the remnant @path, if it still is that of @st, out of the tree. */
+/* Put the marker that @item amounts to in place of the remnant at @path. */
+int remnant_to_marker(struct store *s, const char *path, const struct store_item *item);
 int remnant_remove(struct store *s, const char *path, const struct stat *st, enum remnant kind);
 
 /* ---- walk.c -------------------------------------------------------------------------------------- */

@@ -140,6 +140,44 @@ static int whole_record(const struct examined *x, const struct record *head, enu
 	return r == 0 && ret->kind != kind ? -EBADMSG : r;
 }
 
+/*
+ * The content of a placeholder that a user renamed or changed did not survive: what he did to it did, and goes on as a
+ * marker would.
+ */
+static int examine_changed(const struct examined *x, const struct record *head,
+                           const struct record *rec, enum remnant *ret_remnant)
+{
+	const struct stat *st = &x->item->st;
+	_cleanup_(buf_deinit) struct buf encoded = {0};
+	struct record marker = *rec;
+	int r;
+
+	marker.fields &= ~(uint32_t)(RECORD_EPOCH | RECORD_BINDING | RECORD_FORMER_BINDING);
+	marker.fields |= RECORD_SIZE | RECORD_MODE | RECORD_MTIME;
+	marker.size = head->size;
+	marker.mode = st->st_mode & 07777;
+	marker.mtime = (struct record_time){st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec};
+	if (rec->flags & RECORD_FLAG_DIRTY) {
+		marker.fields |= RECORD_OWNER;
+		marker.uid = st->st_uid;
+		marker.gid = st->st_gid;
+	}
+	if (!(rec->fields & RECORD_ORIGIN)) {
+		marker.fields |= RECORD_ORIGIN;
+		marker.origin = (struct record_bytes){(const uint8_t *)x->origin, strlen(x->origin)};
+	}
+	r = record_encode(&marker, &encoded);
+	if (r < 0)
+		return r;
+	x->item->identity = identity_of(x->store, rec, x->origin);
+	x->item->state = STORE_PLACEHOLDER;
+	buf_deinit(&x->item->rec);
+	x->item->rec = encoded;
+	encoded = (struct buf){0};
+	*ret_remnant = REMNANT_CHANGED;
+	return 0;
+}
+
 static int examine_projected_file(const struct examined *x, const struct record *head,
                                   enum remnant *ret_remnant)
 {
@@ -157,6 +195,8 @@ static int examine_projected_file(const struct examined *x, const struct record 
 	else if (r < 0)
 		return is_damage(r) ? say(item, STORE_DAMAGED) : r;
 	bound = file_is_bound(x->store, head, &item->st, place_of(x->store, &rec, x->origin));
+	if (lost && bound && rec.flags & (RECORD_FLAG_DIRTY | RECORD_FLAG_RENAMED))
+		return examine_changed(x, head, &rec, ret_remnant);
 	if (lost) {
 		/* Whatever its size: if nobody has touched it since, a power cut made it so. */
 		*ret_remnant = bound ? REMNANT_CACHE : REMNANT_NONE;
@@ -279,7 +319,10 @@ static int examine_link(const struct examined *x)
 
 	if (r < 0)
 		return r;
-	return marker_is(target) ? examine_marker(x, target) : say(x->item, STORE_LOCAL);
+	if (marker_is(target))
+		return examine_marker(x, target);
+	x->item->st.st_size = (off_t)strlen(marker_plain_target(target));
+	return say(x->item, STORE_LOCAL);
 }
 
 int item_examine(struct store *s, int fd, const char *path, const char *origin,
@@ -372,6 +415,11 @@ static int lookup(struct store *s, const char *path, const char *origin, bool ke
 		if (r == 0)
 			*ret = (struct store_item){.state = STORE_NONE};
 		return r;
+	}
+	if (remnant == REMNANT_CHANGED && !keep && !s->readonly) {
+		r = remnant_to_marker(s, path, &o.item);
+		if (r < 0)
+			return r;
 	}
 	*ret = o.item;
 	o.item = (struct store_item){0};

@@ -92,7 +92,7 @@ int store_readlink(struct store *s, const char *path, struct buf *ret)
 {
 	_cleanup_(closep) int item = -1;
 	char target[PATH_MAX_BYTES + 1];
-	const char *plain = target;
+	const char *plain;
 	ssize_t n;
 
 	item = store_open_path(s, path);
@@ -106,8 +106,7 @@ int store_readlink(struct store *s, const char *path, struct buf *ret)
 	target[n] = '\0';
 	if (marker_is(target))
 		return -EINVAL;
-	if (strncmp(target, MARKER_ESCAPE, strlen(MARKER_ESCAPE)) == 0)
-		plain += strlen(MARKER_ESCAPE);
+	plain = marker_plain_target(target);
 	buf_append(ret, plain, strlen(plain) + 1);
 	if (ret->failed)
 		return -ENOMEM;
@@ -118,9 +117,22 @@ int store_readlink(struct store *s, const char *path, struct buf *ret)
 int store_stat(struct store *s, const char *path, struct stat *ret, struct timespec *ret_btime)
 {
 	_cleanup_(closep) int item = -1;
+	char target[PATH_MAX_BYTES + 1];
+	ssize_t n;
+	int r;
 
 	item = store_open_path(s, path);
-	return item < 0 ? item : disk_stat(s, item, ret, ret_btime);
+	if (item < 0)
+		return item;
+	r = disk_stat(s, item, ret, ret_btime);
+	if (r < 0 || !S_ISLNK(ret->st_mode))
+		return r;
+	n = readlinkat(item, "", target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	ret->st_size = (off_t)strlen(marker_plain_target(target));
+	return 0;
 }
 
 /* ---- durability of one item --------------------------------------------------------------------- */

@@ -64,12 +64,17 @@ static bool is_mounted(const char *real)
 static int is_root_at(int dir, const char *real)
 {
 	struct stat st;
+	int r;
 
 	if (fstatat(dir, MARK, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
-	if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-		return -errno;
-	return is_mounted(real);
+	r = -errno;
+	if (r != -ENOENT && r != -ENOTDIR && r != -EACCES)
+		return r;
+	if (is_mounted(real))
+		return 1;
+	/* A folder of ours that we may not look into: somebody's root, though perhaps not ours. */
+	return r == -EACCES && fstatat(dir, STORE_PRIVATE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? r : 0;
 }
 
 static int is_root_path(const char *real)
@@ -100,8 +105,14 @@ static int check_place(const char *path, struct errmsg *err)
 		r = -errno;
 		return errmsg_set(err, r, "cannot use '%s' as a root: %s", path, strerror(-r));
 	}
-	if (is_root_path(real) == 1)
+	r = is_root_path(real);
+	if (r == 1)
 		return errmsg_set(err, -EEXIST, "'%s' is a projfs root already", path);
+	if (r == -EACCES)
+		return errmsg_set(err, r,
+		                  "cannot look into '%s/" STORE_PRIVATE "': %s; it must belong to you, "
+		                  "with mode 0700",
+		                  path, strerror(-r));
 	while ((slash = strrchr(real, '/')) && real[1]) {
 		slash[slash == real] = '\0';
 		if (is_root_path(real) == 1)

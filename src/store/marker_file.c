@@ -11,6 +11,18 @@
 #include "store/change.h"
 #include "store/internal.h"
 
+const char *marker_plain_target(const char *target)
+{
+	size_t n = strlen(MARKER_ESCAPE);
+
+	return strncmp(target, MARKER_ESCAPE, n) == 0 ? target + n : target;
+}
+
+bool marker_needs_escape(const char *target)
+{
+	return marker_is(target) || strncmp(target, MARKER_ESCAPE, strlen(MARKER_ESCAPE)) == 0;
+}
+
 int marker_target(struct store *s, int dir, const char *name, const struct record *rec,
                   struct buf *ret, uint64_t *ret_ref)
 {
@@ -99,6 +111,88 @@ static int write_over(struct store *s, const char *target, int dir, const char *
 	r = marker_replace(s, tmp, temporary, dir, name);
 	if (r < 0)
 		(void)unlinkat(tmp, temporary, 0);
+	return r;
+}
+
+int marker_put(struct store *s, int dir, const char *name, const struct record *rec)
+{
+	_cleanup_(buf_deinit) struct buf target = {0};
+	_cleanup_(closep) int tmp = -1;
+	char temporary[PRIVATE_NAME_SIZE];
+	struct dir_times times;
+	uint64_t ref;
+	int r;
+
+	tmp = disk_open_private(s, "tmp");
+	if (tmp < 0)
+		return tmp;
+	r = marker_target(s, dir, name, rec, &target, &ref);
+	if (r < 0)
+		return r;
+	private_name(s, temporary);
+	times = dir_times_save(dir, true);
+	if (symlinkat((const char *)target.data, tmp, temporary) < 0)
+		r = -errno;
+	store_step();
+	if (r == 0 && renameat(tmp, temporary, dir, name) < 0) {
+		r = -errno;
+		(void)unlinkat(tmp, temporary, 0);
+	}
+	if (r == 0)
+		dir_times_restore(dir, &times);
+	else
+		recordref_remove(s, ref);
+	return r;
+}
+
+/* A link of the user's own that takes the place of a marker, or of nothing. */
+static int make_link(const char *target, int tmp, const char *temporary,
+                     const struct store_change *change)
+{
+	const struct timespec times[2] = {change->atime, change->mtime};
+
+	if (symlinkat(target, tmp, temporary) < 0)
+		return -errno;
+	if (geteuid() == 0 &&
+	    fchownat(tmp, temporary, change->uid, change->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return utimensat(tmp, temporary, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+int store_localise_link(struct store *s, const char *path, const char *target,
+                        const struct store_change *change)
+{
+	_cleanup_(closep) int dir = -1;
+	_cleanup_(closep) int tmp = -1;
+	char plain[PATH_MAX_BYTES + sizeof(MARKER_ESCAPE)];
+	char temporary[PRIVATE_NAME_SIZE];
+	struct dir_times times;
+	const char *name;
+	int r;
+
+	if (s->readonly)
+		return -EROFS;
+	r = disk_check(path);
+	if (r < 0)
+		return r;
+	if (strlen(target) > PATH_MAX_BYTES)
+		return -ENAMETOOLONG;
+	(void)sprintf(plain, "%s%s", marker_needs_escape(target) ? MARKER_ESCAPE : "", target);
+	dir = disk_open_parent(s, path, &name);
+	if (dir < 0)
+		return dir;
+	tmp = disk_open_private(s, "tmp");
+	if (tmp < 0)
+		return tmp;
+	private_name(s, temporary);
+	times = dir_times_save(dir, true);
+	r = make_link(plain, tmp, temporary, change);
+	if (r == 0)
+		r = marker_replace(s, tmp, temporary, dir, name);
+	if (r < 0)
+		(void)unlinkat(tmp, temporary, 0);
+	else
+		dir_times_restore(dir, &times);
 	return r;
 }
 

@@ -107,7 +107,8 @@ static bool blob_name_is_valid(const char *name)
 {
 	static const char *const reserved[] = {"root",      "lock",  "epoch",  "tmp",   "old",
 	                                       "partial",   "rec",   "intent", "probe", "conflicts",
-	                                       "recovered", "moved", "open"};
+	                                       "recovered", "moved", "open",
+	                                       "generations"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
 		if (strcmp(name, reserved[i]) == 0)

@@ -86,3 +86,27 @@ int remnant_remove(struct store *s, const char *path, const struct stat *remnant
 	pthread_mutex_unlock(&s->remove_lock);
 	return r;
 }
+
+int remnant_to_marker(struct store *s, const char *path, const struct store_item *item)
+{
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+	struct record rec;
+	struct stat st;
+	int r = record_decode(item->rec.data, item->rec.size, &rec);
+
+	if (r < 0)
+		return r;
+	dir = disk_open_parent(s, path, &name);
+	if (dir < 0)
+		return dir;
+	pthread_mutex_lock(&s->remove_lock);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == item->st.st_ino)
+		r = marker_put(s, dir, name, &rec);
+	pthread_mutex_unlock(&s->remove_lock);
+	if (r == 0)
+		log_info("the content of '%s' was not complete when the machine went down, it is "
+		         "fetched again",
+		         path);
+	return r;
+}

@@ -26,5 +26,7 @@ int store_restore(struct store *s, const char *path)
 	dir = disk_open_parent(s, path, &name);
 	if (dir < 0)
 		return dir;
-	return clean_move(s, dir, name);
+	/* What is projected again is not what was renamed away. */
+	r = generation_raise_below(s, path);
+	return r < 0 ? r : clean_move(s, dir, name);
 }

@@ -23,6 +23,7 @@ struct store *store_new(bool readonly)
 		return NULL;
 	*s = (struct store){.root = -1, .private = -1, .lock = -1, .readonly = readonly};
 	epoch_init(&s->epochs);
+	pthread_mutex_init(&s->generations.lock, NULL);
 	pthread_mutex_init(&s->mode_lock, NULL);
 	pthread_mutex_init(&s->remove_lock, NULL);
 	pthread_mutex_init(&s->rename_lock, NULL);
@@ -45,6 +46,8 @@ struct store *store_free(struct store *s)
 	pthread_mutex_destroy(&s->rename_lock);
 	pthread_mutex_destroy(&s->remove_lock);
 	pthread_mutex_destroy(&s->mode_lock);
+	pthread_mutex_destroy(&s->generations.lock);
+	free(s->generations.list);
 	epoch_deinit(&s->epochs);
 	free(s);
 	return NULL;
@@ -240,6 +243,10 @@ static int load_epochs(struct store *s, const char *path, struct errmsg *err)
 		return errmsg_set(err, r,
 		                  "cannot read or write '%s/" STORE_PRIVATE "/" EPOCH_FILE "': %s",
 		                  path, strerror(-r));
+	r = generations_load(s);
+	if (r < 0)
+		return errmsg_set(err, r, "cannot read '%s/" STORE_PRIVATE "/generations': %s", path,
+		                  strerror(-r));
 	atomic_store(&s->has_records, folder_has_something(s, "rec"));
 	s->alignment = read_alignment(s);
 	return 0;

@@ -84,6 +84,9 @@ uint32_t store_write_alignment(const struct store *s); /* bytes, a power of two 
 /* The stable 64-bit identity (st_ino) of the projected item of this original path. */
 uint64_t store_identity(const struct store *s, const char *origin, uint32_t generation);
 
+/* How often the name @origin has been projected anew while its former item lived on elsewhere. */
+uint32_t store_generation(struct store *s, const char *origin);
+
 /* A small file of ours in .projfs/, replaced whole and atomically.  @name is one component. */
 int store_save_blob(struct store *s, const char *name, const void *data, size_t size);
 int store_load_blob(struct store *s, const char *name, struct buf *ret); /* -ENOENT */

@@ -49,11 +49,11 @@ def session():
     import watchdog
 
     prepare_fusectl()
-    before = set(support.projfs_mounts())
     pid = watchdog.start()
     yield
     watchdog.stop(pid)
-    left = set(support.projfs_mounts()) - before
+    # others may run on this machine at the same time
+    left = {m for m in support.projfs_mounts() if m.startswith(tuple(support.Box.directories))}
     for root in left:
         support.detach(root)
     pids = support.processes_with(support.SESSION_VARIABLE, os.getpid())

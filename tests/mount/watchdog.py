@@ -64,7 +64,7 @@ def _main(fd):
             deadline = None
             continue
         chunk = os.read(fd, 65536)
-        if not chunk:
+        if not chunk or chunk.endswith(b"quit\n"):
             _end_all(minors, pids)
             os._exit(0)
         *lines, text = (text + chunk).split(b"\n")
@@ -90,6 +90,7 @@ def start():
 
 def stop(pid):
     global _pipe
+    tell("quit")  # a forked process may have the pipe, too
     os.close(_pipe)
     _pipe = -1
     os.waitpid(pid, 0)

@@ -321,8 +321,10 @@ static const struct core_kernel kernel = {.expire_entry = expire_entry, .inval_n
 static void start(struct fake *f)
 {
 	struct errmsg err = {{0}};
+	int r = f->read_only ? store_open_readonly(f->path, &f->store, &err)
+	                     : store_open(f->path, &f->store, &err);
 
-	if (store_open(f->path, &f->store, &err) < 0)
+	if (r < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(core_new(f->store, &f->config, &f->core), 0);
 	core_set_kernel(f->core, &kernel, f);
@@ -453,6 +455,7 @@ static void count_seen(struct fake *f, uint64_t id)
 			return;
 		}
 	}
+	assert_true(f->n_seen < FAKE_NAMES_MAX);
 	f->seen[f->n_seen].id = id;
 	f->seen[f->n_seen++].n = 1;
 }
@@ -484,6 +487,8 @@ static void take_answer(struct request *r)
 		r->attr = req->ret.attr.attr;
 	} else if (r->want == WANT_HANDLE) {
 		r->handle = req->ret.open.handle;
+	} else if (r->want == WANT_COUNT) {
+		r->length = req->ret.written;
 	}
 }
 

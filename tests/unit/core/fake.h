@@ -95,6 +95,7 @@ struct fake {
 	size_t n_kept; /* nodes that the core keeps at the end, described unasked */
 	bool may_keep; /* any number: answers may come after their command was cancelled */
 	bool stopped;
+	bool read_only; /* the next start opens the store for looking only */
 };
 
 /* cmocka: a live view; fake_restart() after changing f->config for another. */
@@ -131,6 +132,7 @@ enum want {
 	WANT_ENTRY,
 	WANT_ATTR,
 	WANT_HANDLE,
+	WANT_COUNT, /* bytes written, or an offset: in length */
 };
 
 struct request {
