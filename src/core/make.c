@@ -239,7 +239,9 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 {
 	_cleanup_(freep) char *path = NULL, *target = NULL;
 	struct store_change change;
+	struct timespec btime;
 	struct record rec;
+	struct stat st;
 	int r = resolve_fresh(core, req, node);
 
 	if (r == 0)
@@ -260,10 +262,13 @@ static int localise_link(struct core *core, struct core_req *req, struct node *n
 	if (!path || !target)
 		return -ENOMEM;
 	r = store_localise_link(core->store, path, target, &change);
+	if (r == 0)
+		r = store_stat(core->store, path, &st, &btime);
 	if (r < 0)
 		return r;
 	node_lock(core, node);
 	node->state = NODE_LOCAL;
+	node->ino = st.st_ino; /* there is nowhere to keep another one */
 	node->flags &= (uint16_t) ~(NODE_DIRTY | NODE_RENAMED | NODE_REVALIDATE);
 	node_drop_record(node);
 	node_unlock(core, node);

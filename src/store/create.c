@@ -257,7 +257,10 @@ int store_create_symlink(struct store *s, const char *path, const char *target,
 	}
 	m.make = make_symlink;
 	m.target = escaped.size ? (const char *)escaped.data : target;
-	return finish(&m, r, NULL, ret);
+	r = finish(&m, r, NULL, ret);
+	if (r == 0)
+		ret->st.st_size = (off_t)strlen(target);
+	return r;
 }
 
 int store_create_node(struct store *s, const char *path, mode_t mode, dev_t rdev,
