@@ -23,7 +23,7 @@ cd "$work"
 fail() { echo "check_install: $*" >&2; exit 1; }
 
 for page in projfs.1 projfs-mount.1 projfs-umount.1 projfs-status.1 projfs-state.1 projfs-ls.1 projfs-hydrate.1 \
-	projfs-sync.1 projfs-doctor.1 projfs-dir.7; do
+	projfs-restore.1 projfs-fsck.1 projfs-sync.1 projfs-doctor.1 projfs-dir.7; do
 	find "$prefix" -name "$page" | grep -q . || fail "no manual page $page"
 done
 find "$prefix" -path '*bash-completion*' -name projfs | grep -q . || fail "no completion"
@@ -40,9 +40,26 @@ cc -shared -fPIC -o providers/hello_provider.so "$here/examples/hello_provider.c
 	"${flags[@]}"
 [ "$(wc -l <"$here/examples/hello_program.c")" -lt 150 ] || fail "an example has grown beyond 150 lines"
 
+# What a user does to a tree, and what must be there after a restart.
+change() {
+	echo more >>"$1/new"
+	rm "$1/gone"
+	mv "$1/sub" "$1/other"
+	mv "$1/other/file" "$1/other/moved"
+	changed "$1"
+}
+changed() {
+	[ "$(cat "$1/new")" = more ] || fail "a new file is lost"
+	[ ! -e "$1/gone" ] || fail "a deleted file came back"
+	[ "$("$projfs" ls --tombstones "$1" | sort | tr '\n' ' ')" = "gone sub " ] || fail "wrong tombstones"
+	[ "$(cat "$1/other/moved")" = content ] || fail "a renamed file lost its content"
+	[ "$("$projfs" state "$1/new" | cut -d' ' -f1)" = full ] || fail "a new file is not full"
+}
+
 use() {
 	mkdir -p "$1/source/sub" "$1/root" "$1/hello" "$1/program"
 	echo content >"$1/source/sub/file"
+	echo gone >"$1/source/gone"
 	"$projfs" mount "dir:$1/source" "$1/root"
 	diff -r "$1/source" "$1/root"
 	[ "$("$projfs" state "$1/root/sub/file" | cut -d' ' -f1)" = hydrated ] || fail "not hydrated"
@@ -50,8 +67,15 @@ use() {
 	"$projfs" ls --state "$1/root" >/dev/null
 	"$projfs" hydrate -R --quiet "$1/root"
 	"$projfs" sync "$1/root"
+	change "$1/root"
 	"$projfs" umount "$1/root" 2>/dev/null
-	cmp "$1/source/sub/file" "$1/root/sub/file"
+	cmp "$1/source/sub/file" "$1/root/other/moved"
+	"$projfs" mount "dir:$1/source" "$1/root"
+	changed "$1/root"
+	"$projfs" restore "$1/root/gone" >/dev/null
+	[ "$(cat "$1/root/gone")" = gone ] || fail "what was restored is not there"
+	"$projfs" umount --quiet "$1/root"
+	"$projfs" fsck "$1/root" >/dev/null
 	PROJFS_PROVIDER_PATH=$work/providers "$projfs" mount hello_provider:world "$1/hello"
 	[ -n "$(find "$1/hello" -type f -exec cat {} +)" ] || fail "the hello provider shows nothing"
 	"$projfs" umount --quiet "$1/hello"
@@ -63,7 +87,7 @@ use() {
 	wait $program
 	"$projfs" doctor >/dev/null || true
 }
-export -f use fail
+export -f use change changed fail
 export projfs work
 
 mkdir as-root as-user

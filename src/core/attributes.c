@@ -32,6 +32,16 @@ static bool is_unlinked(struct core *core, struct node *node)
 	return yes;
 }
 
+static bool is_gone(struct core *core, struct node *node)
+{
+	bool yes;
+
+	node_lock(core, node);
+	yes = node->state == NODE_GONE;
+	node_unlock(core, node);
+	return yes;
+}
+
 /* The packed attributes of a placeholder. */
 static int copy_packed(struct core *core, struct node *node, struct buf *ret)
 {
@@ -286,6 +296,8 @@ static int change(struct core *core, struct core_req *req, struct node *node,
 	}
 	if (disk_answers(core, node))
 		return change_on_disk(core, node, name, value);
+	if (is_gone(core, node))
+		return -ESTALE;
 	if (strncmp(name, "user.", 5) != 0) {
 		/* Others are the disk's business: it must have something to put them on. */
 		if (!value)

@@ -34,8 +34,8 @@ struct store_item;
 
 /*
  * Does the provider have a @name in @dir, so that a deletion must leave a tombstone?  @occupant: the item there now, or
- * NULL.  0 and the answer; CORE_PENDING; or a negative errno.  A provider that fails counts as one that has it: what was
- * deleted must not come back.
+ * NULL.  0 and the answer; CORE_PENDING; or a negative errno.  A provider that fails counts as one that has it:
+ * what was deleted must not come back.
  */
 int base_exists(struct core *core, struct core_req *req, struct node *dir, const char *name,
 		struct node *occupant, bool *ret);

@@ -348,22 +348,25 @@ struct command *command_find(struct core *core, int32_t id)
 	return cmd;
 }
 
-struct command *command_find_placeholder(struct core *core, const char *path)
+struct command *command_find_placeholder(struct core *core, const char *path, int32_t *after)
 {
 	struct commands *c = &core->commands;
 	struct command *found = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; !found && i < COMMAND_N_BUCKETS; i++) {
+	for (size_t i = 0; i < COMMAND_N_BUCKETS; i++) {
 		for (struct command *cmd = c->buckets[i]; cmd; cmd = cmd->hash_next) {
 			if (cmd->kind != COMMAND_PLACEHOLDER || strcmp(cmd->path, path) != 0)
 				continue;
 			if (cmd->cancelled || cmd->state == COMMAND_DONE)
 				continue;
-			cmd->n_refs++;
-			found = cmd;
-			break;
+			if (cmd->id > *after && (!found || cmd->id < found->id))
+				found = cmd;
 		}
+	}
+	if (found) {
+		found->n_refs++;
+		*after = found->id;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return found;

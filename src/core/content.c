@@ -125,6 +125,16 @@ void content_detach(struct core *core, struct node *node)
 	content_unref(c);
 }
 
+bool content_is_attached(struct core *core, const struct node *node)
+{
+	bool yes;
+
+	pthread_mutex_lock(&core->contents.lock);
+	yes = node->content;
+	pthread_mutex_unlock(&core->contents.lock);
+	return yes;
+}
+
 static struct content *lookup(struct core *core, struct node *node)
 {
 	struct contents *all = &core->contents;

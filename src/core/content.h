@@ -41,6 +41,8 @@ struct content *content_new(int fd, bool writable);
 int content_size(const struct content *c, uint64_t *ret);
 /* The open content of @node (hydrated or local), referenced.  The caller holds the tree lock. */
 int content_of_node(struct core *core, struct node *node, bool writable, struct content **ret);
+/* Is it kept open just now? */
+bool content_is_attached(struct core *core, const struct node *node);
 /* Keep @content (a new reference is taken) as that of @node, for good if @pin. */
 void content_attach(struct core *core, struct node *node, struct content *content, bool pin);
 void content_detach(struct core *core, struct node *node);

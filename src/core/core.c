@@ -248,19 +248,21 @@ static int describe_unasked(struct core *core, const char *path, const struct re
 int core_write_placeholder(struct core *core, const char *path, const struct record *rec)
 {
 	struct command *cmd;
-	int r;
+	int32_t id = 0;
+	int r = 0;
 
 	if (!*path || !path_is_valid(path))
 		return -EINVAL;
-	cmd = command_find_placeholder(core, path);
-	if (!cmd) {
+	/* Which of several it answers is not said: it is true for each. */
+	while (r == 0 && (cmd = command_find_placeholder(core, path, &id))) {
+		r = answer_command(core, cmd, rec);
+		command_unref(core, cmd);
+	}
+	if (!id) {
 		tree_read(core);
 		r = describe_unasked(core, path, rec);
 		tree_unlock(core);
-		return r;
 	}
-	r = answer_command(core, cmd, rec);
-	command_unref(core, cmd);
 	return r;
 }
 

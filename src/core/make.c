@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* New names.  The kernel has looked them up just before, with the directory locked, so nobody asks the provider again. */
+/* New names.  The kernel has looked them up just before, with the directory locked: nobody asks the provider again. */
 
 #include <errno.h>
 #include <fcntl.h>

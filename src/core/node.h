@@ -90,7 +90,7 @@ struct node {
 	uint8_t state;
 	uint8_t n_restarts;  /* of its hydration, because the version changed */
 	uint16_t flags;
-	uint32_t mode;       /* type and permissions */
+	_Atomic uint32_t mode; /* type and permissions; the type can be read without the lock */
 	uint32_t uid, gid;
 	uint32_t mtime_nsec, ctime_nsec, atime_nsec;
 	uint32_t rec_size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Renames.  What moves is put on disk first, if it is not there yet, with its origin in its record: the provider goes on
- * knowing it by that name.  Then one call of the store moves it and leaves the tombstone.
+ * Renames.  What moves is put on disk first, if it is not there yet, with its origin in its record: the provider goes
+ * on knowing it by that name.  Then one call of the store moves it and leaves the tombstone.
  */
 
 #include <errno.h>
@@ -87,7 +87,7 @@ static int describe(struct core *core, struct core_req *req, struct node *node)
 	return r;
 }
 
-/* The record of @node when it lives in @dir as @name. Its origin is @origin. @ret_back: it is that of this very place. */
+/* The record of @node when it lives in @dir as @name. @ret_back: its origin is this very place. */
 static int moved_record(struct core *core, struct node *node, struct node *dir, const char *name,
 			const char *origin, struct kept_record *ret, bool *ret_back)
 {

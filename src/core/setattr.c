@@ -33,16 +33,20 @@ static int stat_node(struct core *core, struct node *node, bool regular, struct 
 	_cleanup_(freep) char *path = NULL;
 	struct content *content;
 	struct timespec btime;
+	bool unlinked;
 	int r;
 
-	if (regular && (node->content || (node->flags & NODE_UNLINKED))) {
+	node_lock(core, node);
+	unlinked = node->flags & NODE_UNLINKED;
+	node_unlock(core, node);
+	if (regular && (unlinked || content_is_attached(core, node))) {
 		r = content_of_node(core, node, false, &content);
 		if (r < 0)
 			return r;
 		r = fstat(content_fd(content), ret) < 0 ? -errno : 0;
 		content_unref(content);
 		/* A file that locks its owner out is opened by changing its mode for a moment. */
-		if (r < 0 || (ret->st_mode & 0600) != 0600 || (node->flags & NODE_UNLINKED))
+		if (r < 0 || (ret->st_mode & 0600) != 0600 || unlinked)
 			return r;
 	}
 	path = node_path(core, node);

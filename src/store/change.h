@@ -23,7 +23,7 @@
 
 #include "store/store.h"
 
-/* ---- making ---------------------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 /*
  * As whom something is made.  If we are the super-user, it belongs to this user and group (or to the group of a
@@ -57,7 +57,7 @@ int store_create_unnamed(struct store *s, const char *dir, mode_t mode,
 /* One more name for the file that @fd is open on (also its first one). A tombstone gives way. */
 int store_link(struct store *s, int fd, const char *path, struct store_item *ret);
 
-/* ---- taking away --------------------------------------------------------------------------------- */
+/* ---- taking away ---------------------------------------------------------------------------- */
 
 /*
  * Remove the file, link, special file or marker @path, if there is one, and with @tombstone leave one in its place
@@ -79,7 +79,7 @@ int store_keep(struct store *s, const char *path, char ret_name[STORE_HIDDEN_NAM
 int store_open_hidden(struct store *s, const char *name); /* a descriptor, O_RDWR */
 void store_drop_hidden(struct store *s, const char *name);
 
-/* ---- renaming ----------------------------------------------------------------------------------------- */
+/* ---- renaming ------------------------------------------------------------------------------- */
 
 enum store_rename_flag {
 	STORE_RENAME_TOMBSTONE = 1 << 0, /* leave one at @from */
@@ -94,7 +94,7 @@ enum store_rename_flag {
  */
 int store_rename(struct store *s, const char *from, const char *to, unsigned flags);
 
-/* ---- state ------------------------------------------------------------------------------------------------- */
+/* ---- state ---------------------------------------------------------------------------------- */
 
 /*
  * A marker for the placeholder (file or link) @rec at @path, replacing a marker that is there.  @rec carries
@@ -162,7 +162,7 @@ int store_stat(struct store *s, const char *path, struct stat *ret, struct times
 /* fsync: of a directory on disk, or of what else is at @path (a marker: of its directory). */
 int store_sync_item(struct store *s, const char *path, bool data_only);
 
-/* ---- back to the provider's view ------------------------------------------------------------------------------ */
+/* ---- back to the provider's view ------------------------------------------------------------ */
 
 /*
  * Drop all that is local at @path and below it, whatever it is, tombstones included: the item is virtual again, if the
@@ -170,7 +170,7 @@ int store_sync_item(struct store *s, const char *path, bool data_only);
  */
 int store_restore(struct store *s, const char *path);
 
-/* ---- checking ----------------------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------------------------- */
 
 enum store_problem {
 	STORE_PROBLEM_RECORD,     /* a record that cannot be read; repaired: content is kept as the user's own */
@@ -190,7 +190,7 @@ typedef void store_report(void *context, enum store_problem problem, const char 
 /* Look at everything below the root; with @repair mend what can be mended.  0, also if problems were found. */
 int store_check(struct store *s, bool repair, store_report *report, void *context);
 
-/* ---- for tests ----------------------------------------------------------------------------------------------------- */
+/* ---- for tests ------------------------------------------------------------------------------ */
 
 /*
  * Called before every system call of the store that changes the disk.  PROJFS_STORE_STEP=kill:N (or shutdown:N)

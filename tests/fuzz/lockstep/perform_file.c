@@ -163,8 +163,8 @@ PERFORM(unmap)
 }
 
 /*
- * The bytes of a mapping that lie in the file, -1 if it cannot be mapped.  Beyond the end, in its last page, a store has no
- * defined effect, and a read finds what such a store left.
+ * The bytes of a mapping that lie in the file, -1 if it cannot be mapped.  Beyond the end, in its last page, a store
+ * has no defined effect, and a read finds what such a store left.
  */
 static long mapped_length(struct turn *turn, void **ret_map)
 {
