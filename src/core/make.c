@@ -325,8 +325,7 @@ static int linked(struct core *core, struct core_req *req, struct node *node,
 		content_attach(core, node, content, false);
 		content_unref(content);
 	}
-	if (S_ISREG(node->mode))
-		node_register_inode(core, node, item->st.st_ino);
+	node_register_inode(core, node, item->st.st_ino);
 	listing_note(core, place->dir, place->name, LISTING_LOCAL);
 	node_lock(core, node);
 	node_entry(core, node, &req->ret.entry);

@@ -276,6 +276,30 @@ static bool is_below(const struct node *node, const struct node *dir)
 	return false;
 }
 
+void node_drop_aliases_below(struct core *core, const struct node *dir)
+{
+	struct node_table *t = &core->table;
+	struct alias *dropped = NULL, *next;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; t->n_aliases && i < NODE_N_LINK_BUCKETS; i++) {
+		for (struct alias *a = t->aliases[i]; a; a = next) {
+			next = a->hash_next;
+			if (a->parent != dir && !is_below(a->parent, dir))
+				continue;
+			(void)alias_take(t, a->node, a->parent, a->name);
+			a->next = dropped;
+			dropped = a;
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	for (; dropped; dropped = next) {
+		next = dropped->next;
+		node_unref(core, dropped->parent);
+		free(dropped);
+	}
+}
+
 int node_list_below(struct core *core, const struct node *dir, struct node ***ret, size_t *ret_n)
 {
 	struct node_table *t = &core->table;

@@ -173,6 +173,9 @@ void node_register_inode(struct core *core, struct node *node, uint64_t disk_ino
 /* All that are below @dir in the name table, referenced, in @ret (malloc'ed). -ENOMEM. */
 int node_list_below(struct core *core, const struct node *dir, struct node ***ret, size_t *ret_n);
 
+/* Further names below @dir that files have.  Who looks for one of them finds it on disk, as long as it is there. */
+void node_drop_aliases_below(struct core *core, const struct node *dir);
+
 void node_count_lookup(struct core *core, struct node *node);
 void node_forget(struct core *core, uint64_t id, uint64_t n_lookups);
 

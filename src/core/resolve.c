@@ -622,7 +622,7 @@ static bool is_at_origin(const struct node *node, const char *origin)
 static struct node *node_of_item(struct core *core, struct node *parent, const char *name,
 				 const char *origin, const struct store_item *item)
 {
-	bool several = item->state == STORE_LOCAL && S_ISREG(item->st.st_mode) &&
+	bool several = item->state == STORE_LOCAL && !S_ISDIR(item->st.st_mode) &&
 		       item->st.st_nlink > 1, is_new;
 	struct node *node = several ? node_find_inode(core, item->st.st_ino) : NULL;
 
@@ -632,6 +632,9 @@ static struct node *node_of_item(struct core *core, struct node *parent, const c
 			return NULL;
 		}
 		node_lock(core, node);
+		/* A link or fifo that lost the last name that was known here. */
+		if (node->state == NODE_GONE)
+			node_init_from_item(core, node, item);
 		node->flags &= (uint16_t)~NODE_UNLINKED;
 		node_unlock(core, node);
 		return node;

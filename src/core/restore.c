@@ -50,6 +50,7 @@ static int leaving_init(struct core *core, struct node *top, struct leaving *ret
 	*ret = (struct leaving){0};
 	if (!top)
 		return 0;
+	node_drop_aliases_below(core, top);
 	r = node_list_below(core, top, &ret->nodes, &ret->n);
 	if (r < 0)
 		return r;
@@ -62,48 +63,51 @@ static int leaving_init(struct core *core, struct node *top, struct leaving *ret
 	return r;
 }
 
-static void leave(struct core *core, struct leaving *l)
+/* @dir and @name: of the last of them, which may have further names elsewhere. */
+static void leave(struct core *core, struct leaving *l, const struct node *dir, const char *name)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct node *node = l->nodes[i];
 
-		lost_name(core, node, node->parent, node->name, &l->kept[i]);
+		if (i + 1 < l->n)
+			lost_name(core, node, node->parent, node->name, &l->kept[i]);
+		else
+			lost_name(core, node, dir, name, &l->kept[i]);
 		core->kernel->inval_node(core->kernel_context, node->id, false);
 	}
 }
 
 /* The kernel and the listing of the directory must hear of it. */
-static void tell(struct core *core, const char *path)
+static void tell(struct core *core, struct node *dir, const char *name)
 {
-	const char *name = path_last(path);
-	_cleanup_(freep) char *above = strndup(path, name == path ? 0 : (size_t)(name - path - 1));
-	struct node *dir = above ? known_node(core, above) : NULL;
-
-	if (!dir)
-		return;
 	listing_note(core, dir, name, LISTING_RESTORED);
 	core->kernel->expire_entry(core->kernel_context, dir->id, name);
 	core->kernel->inval_node(core->kernel_context, dir->id, true);
-	node_unref(core, dir);
 }
 
 static int restore(struct core *core, const char *path)
 {
-	struct node *top = known_node(core, path);
+	const char *name = path_last(path);
+	_cleanup_(freep) char *above = strndup(path, name == path ? 0 : (size_t)(name - path - 1));
+	struct node *dir = above ? known_node(core, above) : NULL;
+	struct node *top = dir ? node_find(core, dir, name) : NULL;
 	struct leaving leaving;
 	int r = leaving_init(core, top, &leaving);
 
+	if (r == 0 && !above)
+		r = -ENOMEM;
 	if (r == 0)
 		r = store_restore(core->store, path);
-	if (r == 0) {
-		leave(core, &leaving);
-		tell(core, path);
+	if (r == 0 && dir) {
+		leave(core, &leaving, dir, name);
+		tell(core, dir, name);
 	} else {
 		for (size_t i = 0; leaving.kept && i < leaving.n; i++)
 			keep_undo(core, leaving.nodes[i], &leaving.kept[i]);
 	}
 	leaving_deinit(core, &leaving);
 	node_unref(core, top);
+	node_unref(core, dir);
 	return r;
 }
 

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "fuse/call.h"
 #include "fuse/negotiate.h"
 #include "fuse/xattr.h"
 #include "util/name.h"
+
+#define WRITE_LARGE_BYTES (256 * 1024)
 
 /* A name that somebody wants to use: its answer is given here if it cannot be one. */
 static const char *name_at(const struct call *call, size_t offset)
@@ -162,19 +165,69 @@ void change_link(const struct call *call)
 		core_link(core_of(call), &req->core, in->oldnodeid, call->header->nodeid, name);
 }
 
+/* A write on its way to a disk thread. */
+struct write_job {
+	struct fuse_req *req;
+	uint64_t node_id;
+	uint64_t offset;
+	size_t size;
+	bool kill_priv;
+	char data[];
+};
+
+static void write_job(void *arg)
+{
+	struct write_job *job = arg;
+
+	core_write(job->req->session->core, &job->req->core, job->node_id, job->offset, job->data,
+	           job->size, job->kill_priv);
+	free(job);
+}
+
+/* What is large may wait until the disk has room for it, and a request thread does not. */
+static int write_on_disk_thread(struct fuse_req *req, const struct call *call)
+{
+	const struct fuse_write_in *in = call->arg;
+	struct write_job *job = malloc(sizeof(*job) + in->size);
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+	*job = (struct write_job){
+	        .req = req,
+	        .node_id = call->header->nodeid,
+	        .offset = in->offset,
+	        .size = in->size,
+	        .kill_priv = in->write_flags & FUSE_WRITE_KILL_SUIDGID,
+	};
+	memcpy(job->data, in + 1, in->size);
+	r = core_run_on_disk_thread(core_of(call), write_job, job);
+	if (r < 0)
+		free(job);
+	return r;
+}
+
 void change_write(const struct call *call)
 {
 	const struct fuse_write_in *in = call->arg;
 	struct fuse_req *req;
+	int r;
 
 	if (in->size > call->size - sizeof(*in) || in->offset > (uint64_t)INT64_MAX - in->size) {
 		call_fail(call, -EINVAL);
 		return;
 	}
 	req = call_req(call, reply_write);
-	if (req)
+	if (!req)
+		return;
+	if (in->size < WRITE_LARGE_BYTES) {
 		core_write(core_of(call), &req->core, call->header->nodeid, in->offset, in + 1,
 		           in->size, in->write_flags & FUSE_WRITE_KILL_SUIDGID);
+		return;
+	}
+	r = write_on_disk_thread(req, call);
+	if (r < 0)
+		reply_write(&req->core, r);
 }
 
 void change_create(const struct call *call)

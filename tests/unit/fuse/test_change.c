@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -120,6 +121,24 @@ static void a_write_may_not_be_longer_than_its_data(void **state)
 	assert_int_equal(ask(f, FUSE_WRITE, &in, sizeof(in), "Text", 4), -EINVAL);
 }
 
+static void a_large_write_waits_on_a_disk_thread(void **state)
+{
+	struct fuse_write_in in = {.offset = 1, .size = 300000};
+	struct fixture *f = *state;
+	char *data = calloc(1, in.size);
+
+	data[0] = 'L';
+	(void)ask(f, FUSE_WRITE, &in, sizeof(in), data, in.size);
+	fake_channel_wait(f->channel, 1);
+	assert_int_equal(f->channel->header.error, 0);
+	assert_int_equal(f->core.n_disk_jobs, 1);
+	assert_true(f->core.size == in.size && f->core.numbers[1] == 'L');
+	in.size = 4096;
+	assert_int_equal(ask(f, FUSE_WRITE, &in, sizeof(in), data, in.size), 0);
+	assert_int_equal(f->core.n_disk_jobs, 1);
+	free(data);
+}
+
 static void attributes_to_set_are_those_marked_valid(void **state)
 {
 	struct fuse_setattr_in in = {
@@ -214,6 +233,7 @@ int main(void)
 	        TEST(bad_names_never_reach_the_core),
 	        TEST(both_renames_carry_both_names),
 	        TEST(a_write_may_not_be_longer_than_its_data),
+	        TEST(a_large_write_waits_on_a_disk_thread),
 	        TEST(attributes_to_set_are_those_marked_valid),
 	        TEST(our_own_attributes_cannot_be_set),
 	        TEST(copies_answer_in_the_width_of_their_request),
