@@ -633,8 +633,16 @@ void hydration_wake(struct core *core, const struct outcome *outcome)
 int hydration_end(struct core *core, struct node *node, struct hydration *h)
 {
 	struct outcome over = {.h = h, .over = true};
+	bool shrunk;
 
 	over.error = hydration_commit(core, node, h);
 	hydration_wake(core, &over);
+	/* Those who read have been told by what they got; now everybody may ask for the rest. */
+	node_lock(core, node);
+	shrunk = node->flags & NODE_SHRUNK;
+	node->flags &= (uint16_t)~NODE_SHRUNK;
+	node_unlock(core, node);
+	if (shrunk)
+		core->kernel->inval_node(core->kernel_context, node->id, false);
 	return over.error;
 }

@@ -219,8 +219,16 @@ static int describe(struct core *core, struct node *node, const struct record *r
 			mode = node->mode;
 			mtime = node->mtime_sec;
 			r = adopt_description(core, node, rec);
-			fresh_attr = size != node->size || mode != node->mode ||
-				     mtime != node->mtime_sec;
+			/*
+			 * Of a file that became shorter the kernel learns by a read that ends early, and
+			 * believes that only while its attributes have not been invalidated since the read
+			 * began: else it would fill up with zeros to the old size.
+			 */
+			if (S_ISREG(mode) && node->size < size)
+				node->flags |= NODE_SHRUNK;
+			else
+				fresh_attr = size != node->size || mode != node->mode ||
+					     mtime != node->mtime_sec;
 		}
 		break;
 	case NODE_HYDRATED:
@@ -618,6 +626,19 @@ static bool is_at_origin(const struct node *node, const char *origin)
 	       memcmp(rec.origin.data, origin, rec.origin.size) == 0;
 }
 
+/* It is about to have a name again. */
+static void drop_hidden_name(struct core *core, struct node *node)
+{
+	bool hidden;
+
+	node_lock(core, node);
+	hidden = node->flags & NODE_HIDDEN;
+	node->flags &= (uint16_t)~NODE_HIDDEN;
+	node_unlock(core, node);
+	if (hidden)
+		store_drop_hidden(core->store, node->name);
+}
+
 /* The node of that name: of a file with several names it is the one that others have, too. */
 static struct node *node_of_item(struct core *core, struct node *parent, const char *name,
 				 const char *origin, const struct store_item *item)
@@ -627,6 +648,7 @@ static struct node *node_of_item(struct core *core, struct node *parent, const c
 	struct node *node = several ? node_find_inode(core, item->st.st_ino) : NULL;
 
 	if (node) {
+		drop_hidden_name(core, node);
 		if (node_add_name(core, node, parent, name) < 0) {
 			node_unref(core, node);
 			return NULL;

@@ -283,7 +283,8 @@ void expect_asked(struct fake *f, enum command_kind kind, const char *path, size
 		fail_msg("\"%s\" was asked for %zu times, not %zu", path, n, times);
 }
 
-void forget_all(struct fake *f, uint64_t id)
+/* Returns how many look-ups were taken off the account. */
+static uint64_t take_seen(struct fake *f, uint64_t id, bool all)
 {
 	uint64_t n = 0;
 
@@ -291,11 +292,30 @@ void forget_all(struct fake *f, uint64_t id)
 	for (size_t i = 0; i < f->n_seen; i++) {
 		if (f->seen[i].id != id)
 			continue;
-		n = f->seen[i].n;
-		f->seen[i] = f->seen[--f->n_seen];
+		n = all ? f->seen[i].n : 1;
+		f->seen[i].n -= n;
+		if (!f->seen[i].n)
+			f->seen[i] = f->seen[--f->n_seen];
 		break;
 	}
 	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+static void forget(struct fake *f, uint64_t id, bool all)
+{
+	uint64_t n = take_seen(f, id, all);
+
 	if (n)
 		core_forget(f->core, id, n);
+}
+
+void forget_one(struct fake *f, uint64_t id)
+{
+	forget(f, id, false);
+}
+
+void forget_all(struct fake *f, uint64_t id)
+{
+	forget(f, id, true);
 }

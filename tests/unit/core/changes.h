@@ -46,7 +46,8 @@ void assert_missing(struct fake *f, const char *path); /* below a directory that
 size_t times_asked(struct fake *f, enum command_kind kind, const char *path);
 void expect_asked(struct fake *f, enum command_kind kind, const char *path, size_t times);
 
-/* The kernel forgets all look-ups of a node. */
+/* The kernel forgets one look-up of a node, or all. */
+void forget_one(struct fake *f, uint64_t id);
 void forget_all(struct fake *f, uint64_t id);
 
 #endif

@@ -525,6 +525,7 @@ static bool on_emit(struct core_req *req, const struct core_dirent *d)
 	r->names[r->n_names].ino = d->ino;
 	r->names[r->n_names].type = d->type;
 	r->names[r->n_names].has_entry = d->entry;
+	r->names[r->n_names].id = d->entry ? d->entry->node_id : 0;
 	r->n_names++;
 	if (d->entry) {
 		pthread_mutex_lock(&r->f->lock);

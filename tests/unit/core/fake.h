@@ -151,7 +151,7 @@ struct request {
 	size_t n_names;
 	struct {
 		char name[256];
-		uint64_t next, ino;
+		uint64_t next, ino, id; /* id: counted as looked up, or 0 */
 		uint32_t type;
 		bool has_entry;
 	} * names;

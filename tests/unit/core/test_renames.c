@@ -10,16 +10,16 @@
 
 /* What an item at a name can be.  Each kind is put in place by put(). */
 enum kind {
-	VIRTUAL,     /* a file seen in a listing */
+	VIRTUAL, /* a file seen in a listing */
 	PLACEHOLDER, /* described */
-	DIRTY,       /* with a marker */
+	DIRTY, /* with a marker */
 	HYDRATED,
 	CONVERTED,
 	LOCAL,
-	LINK,        /* a projected symbolic link */
+	LINK, /* a projected symbolic link */
 	VIRTUAL_DIR, /* described, with a file in it; nothing of it is on disk */
-	DISK_DIR,    /* the same on disk */
-	LOCAL_DIR,   /* the user's own, with a file in it */
+	DISK_DIR, /* the same on disk */
+	LOCAL_DIR, /* the user's own, with a file in it */
 	N_KINDS,
 };
 
@@ -137,7 +137,8 @@ static void check(struct fake *f, const char *path, const char *origin, enum kin
 	default:
 		assert_int_equal(entry.attr.mode & 07777, kind == DIRTY ? 0640 : 0644);
 		assert_int_equal(entry.attr.mtime.tv_sec, 1000000000);
-		assert_int_equal(read_check(f, entry.node_id, fake_find(f, origin), 0, 65536), 6000);
+		assert_int_equal(read_check(f, entry.node_id, fake_find(f, origin), 0, 65536),
+		                 6000);
 	}
 }
 
@@ -146,8 +147,8 @@ static void check_never_asked(struct fake *f, const char *path)
 {
 	pthread_mutex_lock(&f->lock);
 	for (size_t i = 0; i < f->n_calls; i++) {
-		bool data = f->calls[i].kind == COMMAND_DATA ||
-		            f->calls[i].kind == COMMAND_START_ENUM;
+		bool data =
+		        f->calls[i].kind == COMMAND_DATA || f->calls[i].kind == COMMAND_START_ENUM;
 
 		if (data && !strncmp(f->calls[i].path, path, strlen(path)))
 			fail_msg("\"%s\" was asked for", f->calls[i].path);
@@ -288,8 +289,8 @@ static void replace(struct fake *f, int a, int b)
 	check(f, "b", "a", (enum kind)a);
 	/* The replaced one stays hidden when what replaced it goes. */
 	empty(f, "b", a);
-	assert_int_equal(is_dir((enum kind)a) ? remove_dir(f, ROOT, "b")
-	                                      : remove_file(f, ROOT, "b"), 0);
+	assert_int_equal(
+	        is_dir((enum kind)a) ? remove_dir(f, ROOT, "b") : remove_file(f, ROOT, "b"), 0);
 	assert_names(f, ROOT, "");
 	fake_restart(f);
 	assert_names(f, ROOT, "");
@@ -470,7 +471,8 @@ static void wrong_renames_are_refused_and_change_nothing(void **state)
 	assert_int_equal(move(f, ROOT, "d", ROOT, "a", 0), -ENOTDIR);
 	assert_int_equal(move(f, ROOT, "none", ROOT, "a", 0), -ENOENT);
 	assert_int_equal(move(f, ROOT, "a", ROOT, "none", RENAME_EXCHANGE), -ENOENT);
-	assert_int_equal(move(f, ROOT, "a", ROOT, "b", RENAME_EXCHANGE | RENAME_NOREPLACE), -EINVAL);
+	assert_int_equal(move(f, ROOT, "a", ROOT, "b", RENAME_EXCHANGE | RENAME_NOREPLACE),
+	                 -EINVAL);
 	assert_int_equal(move(f, ROOT, "a", ROOT, "b", 1u << 8), -EINVAL);
 	assert_int_equal(move(f, ROOT, "a", find(f, "a").node_id, "b", 0), -ENOTDIR);
 	assert_int_equal(move(f, ROOT, "a", 4711, "b", 0), -ESTALE);
