@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/change.h"
 #include "core/hydration.h"
 #include "core/internal.h"
 #include "util/log.h"
@@ -14,20 +13,6 @@ static int commit_file(struct core *core, const struct store_place *place, struc
 {
 	return h->stage ? store_stage_commit(core->store, h->stage, place, rec, NULL)
 			: store_partial_commit(core->store, h->partial, place, rec, NULL);
-}
-
-/* No call sets a ctime; so that of the directory is remembered as one that users did not cause. */
-static void hold_ctime(struct core *core, struct node *dir)
-{
-	_cleanup_(freep) char *path = node_path(core, dir);
-	struct timespec btime;
-	struct stat st;
-
-	if (!path || store_stat(core->store, path, &st, &btime) < 0)
-		return;
-	node_lock(core, dir);
-	dir->held_ctime = st.st_ctim;
-	node_unlock(core, dir);
 }
 
 static int give_name(struct core *core, struct node *node, struct hydration *h, const char *path)
@@ -41,8 +26,7 @@ static int give_name(struct core *core, struct node *node, struct hydration *h, 
 	struct kept_record kept = {0};
 	int r = origin ? keep_record(core, node, &kept) : -ENOMEM;
 
-	if (place.keep_dir_times)
-		(void)node_refresh(core, node->parent);
+	dirs_hold_times(core, node->parent);
 	if (r == 0) {
 		kept.rec.size = h->size;
 		kept.rec.fields |= RECORD_SIZE;
@@ -54,8 +38,7 @@ static int give_name(struct core *core, struct node *node, struct hydration *h, 
 		if (r == -EEXIST && store_discard(core->store, path) == 0)
 			r = commit_file(core, &place, h, &kept.rec);
 	}
-	if (place.keep_dir_times)
-		hold_ctime(core, node->parent);
+	dirs_held_times(core, node->parent);
 	free(kept.data);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/internal.h"
 
 int keep_record(struct core *core, struct node *node, struct kept_record *ret)
@@ -68,8 +69,11 @@ static int make_missing(struct core *core, struct node **missing, size_t n)
 	/* Top-down, while @missing begins at the bottom. */
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = describe_for_store(core, missing[n - 1 - i], &dirs[i], &records[i]);
-	if (r == 0)
+	if (r == 0) {
+		dirs_hold_times(core, missing[n - 1]->parent);
 		r = store_make_dirs(core->store, dirs, n);
+		dirs_held_times(core, missing[n - 1]->parent);
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (r == 0) {
 			node_lock(core, missing[i]);
@@ -153,6 +157,28 @@ bool dirs_show_own_times(struct core *core, struct node *dir)
 	own = !dir->parent || dir->state == NODE_LOCAL || (dir->flags & NODE_DIRTY);
 	node_unlock(core, dir);
 	return own;
+}
+
+void dirs_hold_times(struct core *core, struct node *dir)
+{
+	if (dirs_show_own_times(core, dir))
+		(void)node_refresh(core, dir);
+}
+
+void dirs_held_times(struct core *core, struct node *dir)
+{
+	_cleanup_(freep) char *path = NULL;
+	struct timespec btime;
+	struct stat st;
+
+	if (!dirs_show_own_times(core, dir))
+		return;
+	path = node_path(core, dir);
+	if (!path || store_stat(core->store, path, &st, &btime) < 0)
+		return;
+	node_lock(core, dir);
+	dir->held_ctime = st.st_ctim;
+	node_unlock(core, dir);
 }
 
 static int put_shown_times(struct core *core, struct node *dir, const char *path)

@@ -167,8 +167,11 @@ int write_marker(struct core *core, struct node *node, const struct kept_record 
 	rec.fields |= RECORD_FLAGS | RECORD_ORIGIN;
 	rec.origin = (struct record_bytes){(const uint8_t *)origin, strlen(origin)};
 	r = dirs_make(core, node->parent);
-	if (r == 0)
-		r = store_write_marker(core->store, path, &rec);
+	if (r < 0)
+		return r;
+	dirs_hold_times(core, node->parent);
+	r = store_write_marker(core->store, path, &rec);
+	dirs_held_times(core, node->parent);
 	if (r < 0)
 		return r;
 	node_lock(core, node);
@@ -313,6 +316,34 @@ static int change_on_disk(struct core *core, struct node *node, const struct cor
 	return path ? store_change_meta(core->store, path, &change) : -ENOMEM;
 }
 
+/* A directory, link or fifo that was removed, and that somebody has open: it is only here any more. */
+static bool change_in_memory(struct core *core, struct node *node, const struct core_setattr *a)
+{
+	struct record_time time;
+	bool removed;
+
+	node_lock(core, node);
+	removed = node->state == NODE_GONE && (node->flags & NODE_UNLINKED);
+	if (removed && (a->fields & CORE_CHANGE_MODE))
+		node->mode = (node->mode & S_IFMT) | a->mode;
+	if (removed && (a->fields & CORE_CHANGE_UID))
+		node->uid = a->uid;
+	if (removed && (a->fields & CORE_CHANGE_GID))
+		node->gid = a->gid;
+	if (removed && (a->fields & CORE_CHANGE_MTIME)) {
+		time = record_time_of(a->mtime);
+		node->mtime_sec = time.sec;
+		node->mtime_nsec = time.nsec;
+	}
+	if (removed && (a->fields & CORE_CHANGE_ATIME)) {
+		time = record_time_of(a->atime);
+		node->atime_sec = time.sec;
+		node->atime_nsec = time.nsec;
+	}
+	node_unlock(core, node);
+	return removed;
+}
+
 /* Mode, owner and times. */
 static int change_meta(struct core *core, struct core_req *req, struct node *node,
 		       const struct core_setattr *a)
@@ -321,6 +352,8 @@ static int change_meta(struct core *core, struct core_req *req, struct node *nod
 	bool local;
 	int r;
 
+	if (change_in_memory(core, node, a))
+		return 0;
 	if (node_is_dir(node)) {
 		r = dirs_ready(core, req, node);
 		if (r != 0)

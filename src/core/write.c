@@ -222,7 +222,9 @@ static int replace_by_empty(struct core *core, struct node *node)
 		kept.rec.fields = (kept.rec.fields | RECORD_SIZE) & ~(uint32_t)RECORD_MTIME;
 		if (!core->config.may_chown)
 			kept.rec.fields &= ~(uint32_t)RECORD_OWNER;
+		dirs_hold_times(core, node->parent);
 		r = store_stage_commit(core->store, stage, &place, &kept.rec, NULL);
+		dirs_held_times(core, node->parent);
 	}
 	stage_free(stage);
 	free(kept.data);
