@@ -28,6 +28,7 @@ struct core;
 struct core_req;
 struct node;
 struct kept_record;
+struct record;
 struct store_item;
 
 /* ---- base.c ---------------------------------------------------------------------------------- */
@@ -84,5 +85,7 @@ int node_reload(struct core *core, struct node *node);
 int mark_dirty(struct core *core, struct node *node);
 /* An un-hydrated placeholder gets a marker on disk with @rec. The tree is held exclusively. */
 int write_marker(struct core *core, struct node *node, const struct kept_record *kept);
+/* The marker of a renamed or dirty placeholder says @rec from now on, and so does @node. */
+int renew_marker(struct core *core, struct node *node, const struct record *rec);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/change.h"
 #include "core/internal.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -188,6 +189,47 @@ static int complete_description(struct core *core, struct node *node, struct rec
 	return 0;
 }
 
+/*
+ * The version that a renamed or dirty placeholder is of is gone.  What the user did to it stays, its content will be that
+ * of the version there is now.  The tree is held exclusively.
+ */
+static int renew_placeholder(struct core *core, struct node *node, const struct record *rec)
+{
+	const uint32_t users = RECORD_MODE | RECORD_OWNER | RECORD_MTIME | RECORD_ATIME |
+			       RECORD_CTIME | RECORD_XATTRS;
+	struct kept_record kept = {0};
+	struct record merged = *rec;
+	int r = keep_record(core, node, &kept);
+
+	if (r < 0)
+		return r;
+	merged.flags = kept.rec.flags;
+	merged.origin = kept.rec.origin;
+	merged.generation = kept.rec.generation;
+	merged.fields |= kept.rec.fields & (RECORD_FLAGS | RECORD_ORIGIN | RECORD_GENERATION);
+	if (kept.rec.flags & RECORD_FLAG_DIRTY) {
+		merged.fields = (merged.fields & ~users) | (kept.rec.fields & users);
+		merged.mode = kept.rec.mode;
+		merged.uid = kept.rec.uid;
+		merged.gid = kept.rec.gid;
+		merged.mtime = kept.rec.mtime;
+		merged.atime = kept.rec.atime;
+		merged.ctime = kept.rec.ctime;
+		merged.xattrs = kept.rec.xattrs;
+	}
+	r = renew_marker(core, node, &merged);
+	free(kept.data);
+	return r;
+}
+
+/* Is it one whose version the provider has said is gone? The caller holds node_lock(). */
+static bool wants_renewal(const struct node *node)
+{
+	return node->state == NODE_PLACEHOLDER && (node->flags & NODE_ASK_AGAIN) &&
+	       (node->flags & (NODE_DIRTY | NODE_RENAMED)) &&
+	       !(node->flags & (NODE_COMMITTING | NODE_SERVED | NODE_UNLINKED));
+}
+
 static int describe(struct core *core, struct node *node, const struct record *rec)
 {
 	struct hydration *outdated = NULL;
@@ -198,6 +240,10 @@ static int describe(struct core *core, struct node *node, const struct record *r
 	int r = 0;
 
 	node_lock(core, node);
+	if (wants_renewal(node) && same_type(node, rec)) {
+		node_unlock(core, node);
+		return renew_placeholder(core, node, rec);
+	}
 	switch (node->state) {
 	case NODE_UNKNOWN:
 		r = adopt_description(core, node, rec);
@@ -326,8 +372,8 @@ static void lock_to_describe(struct core *core, struct node *node)
 	bool cached;
 
 	node_lock(core, node);
-	cached = (node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY) &&
-		 (node->flags & NODE_REVALIDATE);
+	cached = ((node->state == NODE_HYDRATED || node->state == NODE_DIRECTORY) &&
+		  (node->flags & NODE_REVALIDATE)) || wants_renewal(node);
 	node_unlock(core, node);
 	if (cached)
 		tree_write(core);

@@ -182,6 +182,54 @@ int write_marker(struct core *core, struct node *node, const struct kept_record 
 	return r;
 }
 
+/* The owner of a dirty item is the user's word, whoever may chown. */
+static void show_record(struct core *core, struct node *node, const struct record *rec)
+{
+	node_lock(core, node);
+	node_apply_record(core, node, rec);
+	if (rec->fields & RECORD_OWNER) {
+		node->uid = rec->uid;
+		node->gid = rec->gid;
+	}
+	if (S_ISLNK(node->mode))
+		node->mode = S_IFLNK | 0777;
+	node_unlock(core, node);
+}
+
+int renew_marker(struct core *core, struct node *node, const struct record *rec)
+{
+	_cleanup_(freep) char *path = node_path(core, node), *origin = node_origin(core, node);
+	struct record marker = *rec;
+	uint64_t size;
+	int r;
+
+	if (!path || !origin)
+		return -ENOMEM;
+	if (!(marker.fields & RECORD_ORIGIN)) {
+		marker.fields |= RECORD_ORIGIN;
+		marker.origin = (struct record_bytes){(const uint8_t *)origin, strlen(origin)};
+	}
+	dirs_hold_times(core, node->parent);
+	r = store_write_marker(core->store, path, &marker);
+	dirs_held_times(core, node->parent);
+	if (r < 0)
+		return r;
+	node_lock(core, node);
+	size = node->size;
+	r = node_set_record(node, &marker);
+	node->flags &= (uint16_t) ~(NODE_ASK_AGAIN | NODE_REVALIDATE);
+	if (S_ISREG(node->mode) && (marker.fields & RECORD_SIZE) && marker.size < size)
+		node->flags |= NODE_SHRUNK;
+	if (!(marker.flags & RECORD_FLAG_DIRTY))
+		node_apply_record(core, node, &marker);
+	node_unlock(core, node);
+	if (marker.flags & RECORD_FLAG_DIRTY)
+		show_record(core, node, &marker);
+	if (marker.size > size)
+		core->kernel->inval_node(core->kernel_context, node->id, false);
+	return r;
+}
+
 /* ---- the operation --------------------------------------------------------------------------------------- */
 
 static struct record_time record_time_of(struct timespec t)
@@ -216,20 +264,6 @@ static void change_record(struct core *core, struct node *node, const struct cor
 		rec->fields |= RECORD_ATIME;
 	rec->ctime = record_time_of(now);
 	rec->fields |= RECORD_MODE | RECORD_MTIME | RECORD_CTIME;
-}
-
-/* The owner of a dirty item is the user's word, whoever may chown. */
-static void show_record(struct core *core, struct node *node, const struct record *rec)
-{
-	node_lock(core, node);
-	node_apply_record(core, node, rec);
-	if (rec->fields & RECORD_OWNER) {
-		node->uid = rec->uid;
-		node->gid = rec->gid;
-	}
-	if (S_ISLNK(node->mode))
-		node->mode = S_IFLNK | 0777;
-	node_unlock(core, node);
 }
 
 static int change_placeholder(struct core *core, struct core_req *req, struct node *node,

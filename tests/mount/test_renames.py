@@ -3,6 +3,8 @@
 
 import os
 
+import pytest
+
 from endings import RESTARTS, keep_running, write
 from support import content, error_of, inside, names, read, stat
 
@@ -131,3 +133,20 @@ def test_inode_numbers_survive_renames(box, end):
     write(box.root / "n/b/g", b"mine")
     instance = again(box, instance, end)
     assert {p: stat(box.root / p).st_ino for p in before} == before
+
+
+@pytest.mark.parametrize("size", [10, 100, 3_000_000])
+def test_a_renamed_or_changed_placeholder_gets_the_content_that_there_is_now(box, size):
+    for name in ("moved", "dirty"):
+        (box.source / name).write_bytes(b"old" * 30)
+    with box.mount():
+        inside(os.rename, box.root / "moved", box.root / "new")
+        inside(os.chmod, box.root / "dirty", 0o640)
+        for name in ("moved", "dirty"):
+            (box.source / name).write_bytes(b"n" * size)
+        assert read(box.root / "new") == read(box.root / "dirty") == b"n" * size
+        assert (stat(box.root / "dirty").st_mode & 0o777, stat(box.root / "new").st_size) == (0o640, size)
+    with box.mount():
+        assert read(box.root / "new") == read(box.root / "dirty") == b"n" * size
+        assert stat(box.root / "dirty").st_mode & 0o777 == 0o640
+        assert error_of(os.lstat, box.root / "moved") == "ENOENT"
