@@ -348,28 +348,24 @@ struct command *command_find(struct core *core, int32_t id)
 	return cmd;
 }
 
-struct command *command_find_placeholder(struct core *core, const char *path, int32_t *after)
+size_t command_find_placeholders(struct core *core, const char *path, struct command **ret, size_t max)
 {
 	struct commands *c = &core->commands;
-	struct command *found = NULL;
+	size_t n = 0;
 
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < COMMAND_N_BUCKETS; i++) {
-		for (struct command *cmd = c->buckets[i]; cmd; cmd = cmd->hash_next) {
+		for (struct command *cmd = c->buckets[i]; cmd && n < max; cmd = cmd->hash_next) {
 			if (cmd->kind != COMMAND_PLACEHOLDER || strcmp(cmd->path, path) != 0)
 				continue;
 			if (cmd->cancelled || cmd->state == COMMAND_DONE)
 				continue;
-			if (cmd->id > *after && (!found || cmd->id < found->id))
-				found = cmd;
+			cmd->n_refs++;
+			ret[n++] = cmd;
 		}
 	}
-	if (found) {
-		found->n_refs++;
-		*after = found->id;
-	}
 	pthread_mutex_unlock(&c->lock);
-	return found;
+	return n;
 }
 
 void command_stream_id(struct core *core, const struct command *cmd, uint8_t ret_id[16])

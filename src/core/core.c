@@ -9,6 +9,7 @@
 #include "util/log.h"
 #include "util/name.h"
 
+#define SAME_PATH_MAX 16 /* questions about one path that one answer can serve */
 #define PLACEHOLDER_TIMEOUT_MIN_MS 10 /* an answer must live until those who wait for it have run */
 
 static void no_expire(void *context, uint64_t parent_id, const char *name)
@@ -247,18 +248,20 @@ static int describe_unasked(struct core *core, const char *path, const struct re
 
 int core_write_placeholder(struct core *core, const char *path, const struct record *rec)
 {
-	struct command *cmd;
-	int32_t id = 0;
+	struct command *asking[SAME_PATH_MAX];
+	size_t n;
 	int r = 0;
 
 	if (!*path || !path_is_valid(path))
 		return -EINVAL;
+	n = command_find_placeholders(core, path, asking, ARRAY_SIZE(asking));
 	/* Which of several it answers is not said: it is true for each. */
-	while (r == 0 && (cmd = command_find_placeholder(core, path, &id))) {
-		r = answer_command(core, cmd, rec);
-		command_unref(core, cmd);
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			r = answer_command(core, asking[i], rec);
+		command_unref(core, asking[i]);
 	}
-	if (!id) {
+	if (!n) {
 		tree_read(core);
 		r = describe_unasked(core, path, rec);
 		tree_unlock(core);
