@@ -94,9 +94,38 @@ static void record_of_a_hydrated_file_is_replaced(void **state)
 	assert_int_equal(item.st.st_mtim.tv_sec, MTIME_SEC);
 	store_item_deinit(&item);
 	assert_int_equal(store_discard(f->store, "file"), -EBUSY);
-	fixture_reboot(f);
-	assert_int_equal(state_of(f->store, "file"),
-	                 STORE_NONE); /* its epoch was not made durable */
+}
+
+/* Its content may be lost with the power, what the user did to it is not. */
+static void changed_file_whose_content_is_lost_is_a_placeholder(void **state)
+{
+	static const uint32_t flags[] = {RECORD_FLAG_DIRTY, RECORD_FLAG_RENAMED};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct record rec = file_record(4);
+		struct store_item item;
+		struct record got;
+
+		assert_int_equal(hydrate(f->store, "file", "text", NULL), 0);
+		rec.fields |= RECORD_FLAGS | RECORD_ORIGIN;
+		rec.flags = flags[i];
+		rec.origin = bytes_of("file");
+		assert_int_equal(store_set_record(f->store, "file", "file", &rec), 0);
+		assert_int_equal(store_rename(f->store, "file", "moved", 0), 0);
+		fixture_reboot(f); /* its epoch was not made durable */
+		for (int look = 0; look < 2; look++) {
+			assert_int_equal(store_lookup(f->store, "moved", &item), 0);
+			assert_int_equal(item.state, STORE_PLACEHOLDER);
+			assert_int_equal(record_decode(item.rec.data, item.rec.size, &got), 0);
+			assert_int_equal(got.flags, flags[i]);
+			assert_int_equal(got.size, 4);
+			assert_true(record_bytes_equal(got.origin, bytes_of("file")));
+			assert_true(item.identity == store_identity(f->store, "file", 0));
+			store_item_deinit(&item);
+		}
+		assert_int_equal(store_remove(f->store, "moved", false), 0);
+	}
 }
 
 static void record_is_replaced_in_its_own_state_only(void **state)
@@ -572,6 +601,7 @@ int main(void)
 #define NOBODY(t) cmocka_unit_test_setup_teardown(t, setup_as_nobody, teardown_as_nobody)
 	const struct CMUnitTest tests[] = {
 	        OPEN(record_of_a_hydrated_file_is_replaced),
+	        OPEN(changed_file_whose_content_is_lost_is_a_placeholder),
 	        OPEN(record_is_replaced_in_its_own_state_only),
 	        OPEN(big_records_are_replaced_and_leave_nothing),
 	        OPEN(offline_chmod_stays_a_difference_until_the_record_says_so),
