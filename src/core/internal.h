@@ -52,6 +52,8 @@ enum op_kind {
 
 /* "Run me again with the tree lock held exclusively." */
 #define CORE_EXCLUSIVE 2
+/* "What is left needs no lock." */
+#define CORE_READY 3
 
 /* What a request that changes something was given, and has found out so far. */
 struct op_args {

@@ -104,6 +104,14 @@ static int run_locked(struct core *core, struct core_req *req, bool exclusive)
 	return r;
 }
 
+static int finish_write(struct core *core, struct core_req *req)
+{
+	const struct op_args *args = req->op.args;
+	int r = write_unlocked(core, req, args->offset, args->data, args->size, args->kill_priv);
+
+	return r == -EAGAIN ? -EIO : r; /* another version has replaced it just now */
+}
+
 void req_run(struct core_req *req)
 {
 	struct core *core = req->op.core;
@@ -118,6 +126,8 @@ void req_run(struct core_req *req)
 		r = run_locked(core, req, starts_exclusive(req->op.kind));
 	if (r == CORE_EXCLUSIVE)
 		r = run_locked(core, req, true);
+	if (r == CORE_READY)
+		r = finish_write(core, req);
 
 	/* Answers that point into memory are finished by the operation itself, which then returns PENDING. */
 	if (r != CORE_PENDING)
@@ -415,9 +425,7 @@ void core_write(struct core *core, struct core_req *req, uint64_t node_id, uint6
 	COUNT(core, writes);
 	COUNT_ADD(core, write_bytes, size);
 	req_start(core, req, OP_WRITE, node_id);
-	tree_read(core);
-	r = write_at_once(core, req, offset, data, size, kill_priv);
-	tree_unlock(core);
+	r = write_unlocked(core, req, offset, data, size, kill_priv);
 	if (r != -EAGAIN) {
 		req_finish(req, r);
 		return;

@@ -281,15 +281,25 @@ static int write_all(int fd, const void *data, size_t size, uint64_t offset, uin
 	return 0;
 }
 
-static int write_to(struct core *core, struct core_req *req, struct node *node, uint64_t offset,
-		    const void *data, size_t size, bool kill_priv)
+int write_unlocked(struct core *core, struct core_req *req, uint64_t offset, const void *data,
+		   size_t size, bool kill_priv)
 {
-	struct content *content;
-	int r = content_of_node(core, node, true, &content);
+	struct content *content = NULL;
+	struct node *node;
+	bool full;
+	int r = -ESTALE;
 
-	if (r < 0)
-		return r;
-	if (kill_priv)
+	tree_read(core);
+	node = node_get(core, req->op.node_id);
+	if (node) {
+		node_lock(core, node);
+		full = node->state == NODE_LOCAL && S_ISREG(node->mode);
+		node_unlock(core, node);
+		r = full ? content_of_node(core, node, true, &content) : -EAGAIN;
+	}
+	node_unref(core, node);
+	tree_unlock(core);
+	if (r == 0 && kill_priv)
 		r = drop_set_id(req, content_fd(content));
 	if (r == 0)
 		r = write_all(content_fd(content), data, size, offset, &req->ret.written);
@@ -297,38 +307,17 @@ static int write_to(struct core *core, struct core_req *req, struct node *node, 
 	return r;
 }
 
-int write_at_once(struct core *core, struct core_req *req, uint64_t offset, const void *data,
-		  size_t size, bool kill_priv)
-{
-	struct node *node = node_get(core, req->op.node_id);
-	bool local;
-	int r = -EAGAIN;
-
-	if (!node)
-		return -ESTALE;
-	node_lock(core, node);
-	local = node->state == NODE_LOCAL && S_ISREG(node->mode);
-	node_unlock(core, node);
-	if (local)
-		r = write_to(core, req, node, offset, data, size, kill_priv);
-	node_unref(core, node);
-	return r;
-}
-
+/* The disk may let a write wait for long, and nobody else shall: it happens when the tree has been let go. */
 int op_write(struct core *core, struct core_req *req)
 {
-	const struct op_args *args = req->op.args;
 	struct node *node = node_get(core, req->op.node_id);
 	int r;
 
 	if (!node)
 		return -ESTALE;
 	r = full_ready(core, req, node);
-	if (r == 0)
-		r = write_to(core, req, node, args->offset, args->data, args->size,
-			     args->kill_priv);
 	node_unref(core, node);
-	return r;
+	return r == 0 ? CORE_READY : r;
 }
 
 int truncate_node(struct core *core, struct core_req *req, struct node *node, uint64_t size,
