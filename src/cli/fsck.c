@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/mounts.h"
@@ -136,12 +139,30 @@ static int refuse_mounted(const char *root)
 			root, root);
 }
 
+/* Nothing can be opened while our own folder keeps its owner out. */
+static void unlock_private(struct fsck *f, const char *root)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!f->repair || snprintf(path, sizeof(path), "%s/" STORE_PRIVATE, root) >= PATH_MAX)
+		return;
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 0700) == 0700)
+		return;
+	if (chmod(path, 0700) == 0)
+		report(f, STORE_PROBLEM_PRIVATE, STORE_PRIVATE,
+		       "its mode kept even its owner out: 0700 again", true);
+}
+
 static int check(struct fsck *f, const char *root)
 {
 	struct errmsg err = {0};
 	struct store *store;
-	int r = f->repair ? store_open(root, &store, &err)
-			  : store_open_readonly(root, &store, &err);
+	int r;
+
+	unlock_private(f, root);
+	r = f->repair ? store_open(root, &store, &err) : store_open_readonly(root, &store, &err);
 
 	if (r < 0)
 		return err.text[0] ? cli_fail("%s", err.text)
