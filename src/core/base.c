@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What lies under a local item?  When one goes away, its name would show what the provider has of that name, so
- * somebody has to know whether it has.  What came from the provider and was never moved tells by itself; a listing of a stable
- * view tells; else the provider is asked, by means of a node that nobody else finds.
+ * somebody has to know whether it has.  What came from the provider and was never moved tells by itself; a listing of
+ * a stable view tells; else the provider is asked, by means of a node that nobody else finds.
  */
 
 #include <errno.h>

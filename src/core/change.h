@@ -68,8 +68,8 @@ void lost_name(struct core *core, struct node *node, const struct node *parent, 
 
 /* Make the regular file @node full. 0, CORE_PENDING, CORE_EXCLUSIVE, or a negative errno. */
 int full_ready(struct core *core, struct core_req *req, struct node *node);
-/* A write to a file that is full: 0, a negative errno, or -EAGAIN: it is not.  Takes the tree lock for a moment, and must
- * not be called with it. */
+/* A write to a file that is full: 0, a negative errno, or -EAGAIN: it is not.  Takes the tree lock for a moment, and
+ * must not be called with it. */
 int write_unlocked(struct core *core, struct core_req *req, uint64_t offset, const void *data,
 		   size_t size, bool kill_priv);
 /* Cut or extend. 0, CORE_PENDING, CORE_EXCLUSIVE, or a negative errno. */

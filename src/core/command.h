@@ -120,8 +120,8 @@ void command_cancel(struct core *core, struct command *cmd);
 int command_complete(struct core *core, int32_t id, int error, struct dir_buffer *buffer);
 /* The unfinished, uncancelled command with this id, referenced, or NULL. */
 struct command *command_find(struct core *core, int32_t id);
-/* The placeholder commands in flight for @path (the provider's name for it), referenced.  There can be two or more: what
- * an item is, and what lies under a local one. */
+/* The placeholder commands in flight for @path (the provider's name for it), referenced.  There can be two or more:
+ * what an item is, and what lies under a local one. */
 size_t command_find_placeholders(struct core *core, const char *path, struct command **ret, size_t max);
 
 /* The id under which content is delivered: the command's id and the instance's secret. */

@@ -32,8 +32,8 @@ int dirs_ready(struct core *core, struct core_req *req, struct node *dir);
 /* A user changes what is in @dir: it is dirty, and shows its own times from now on. */
 int dirs_mark_changed(struct core *core, struct node *dir);
 /*
- * Around what changes @dir on disk though no user has changed it.  The store puts mtime and atime back, but no call sets
- * a ctime: that of the disk is remembered as one not to show.
+ * Around what changes @dir on disk though no user has changed it.  The store puts mtime and atime back, but no call
+ * sets a ctime: that of the disk is remembered as one not to show.
  */
 void dirs_hold_times(struct core *core, struct node *dir);
 void dirs_held_times(struct core *core, struct node *dir);

@@ -190,8 +190,8 @@ static int complete_description(struct core *core, struct node *node, struct rec
 }
 
 /*
- * The version that a renamed or dirty placeholder is of is gone.  What the user did to it stays, its content will be that
- * of the version there is now.  The tree is held exclusively.
+ * The version that a renamed or dirty placeholder is of is gone.  What the user did to it stays, its content will be
+ * that of the version there is now.  The tree is held exclusively.
  */
 static int renew_placeholder(struct core *core, struct node *node, const struct record *rec)
 {

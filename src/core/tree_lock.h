@@ -10,9 +10,9 @@
  * exclusively.  Making a new name and hydrating are additions: shared will do.
  *
  * It is held while a request runs and while the result of a command is taken in, never while one waits for the
- * provider, and it is the outermost of the core's locks.  A thread that holds it may take it again (shared within anything),
- * which only counts.  Requests that are woken by a thread that holds it run when it has let go: none runs inside
- * another.
+ * provider, and it is the outermost of the core's locks.  A thread that holds it may take it again (shared within
+ * anything), which only counts.  Requests that are woken by a thread that holds it run when it has let go: none runs
+ * inside another.
  */
 
 #include <pthread.h>
