@@ -175,21 +175,6 @@ static int answer_command(struct core *core, struct command *cmd, const struct r
 	return 0;
 }
 
-/* The known directory of that path, referenced, or NULL. */
-static struct node *known_dir(struct core *core, char *path)
-{
-	struct node *dir = node_ref(core, core->root);
-	char *rest = path, *name;
-
-	while (dir && (name = strsep(&rest, "/")) && *name) {
-		struct node *child = node_find(core, dir, name);
-
-		node_unref(core, dir);
-		dir = child;
-	}
-	return dir;
-}
-
 /* The node of that name, referenced. -EEXIST: what is on disk says otherwise (a tombstone), or a directory of the
  * user's own is all of it. */
 static int node_to_describe(struct core *core, struct node *dir, const char *name, struct node **ret)
@@ -232,7 +217,7 @@ static int describe_unasked(struct core *core, const char *path, const struct re
 
 	if (!above)
 		return -ENOMEM;
-	dir = known_dir(core, above);
+	dir = node_find_path(core, above);
 	if (!dir)
 		return -ENOENT;
 	r = node_to_describe(core, dir, name, &node);

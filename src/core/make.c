@@ -47,16 +47,6 @@ static bool is_taken(struct core *core, struct node *dir, const char *name)
 	return taken;
 }
 
-static bool is_tombstone(struct core *core, const char *path)
-{
-	struct store_item item = {0};
-	bool yes = store_lookup_at(core->store, path, path, &item) == 0 &&
-		   item.state == STORE_TOMBSTONE;
-
-	store_item_deinit(&item);
-	return yes;
-}
-
 /* Everything that must be true before something can be made: 0, CORE_PENDING, or a negative errno. */
 static int new_place_init(struct core *core, struct core_req *req, uint64_t dir_id,
 			  const char *name, struct new_place *ret)
@@ -82,7 +72,7 @@ static int new_place_init(struct core *core, struct core_req *req, uint64_t dir_
 	node_lock(core, ret->dir);
 	projected = node_is_projected(ret->dir);
 	node_unlock(core, ret->dir);
-	ret->was_tombstone = projected && is_tombstone(core, ret->path);
+	ret->was_tombstone = projected && store_is_tombstone(core->store, ret->path);
 	return 0;
 }
 

@@ -153,6 +153,20 @@ struct node *node_find(struct core *core, const struct node *parent, const char 
 	return node;
 }
 
+struct node *node_find_path(struct core *core, char *path)
+{
+	struct node *node = node_ref(core, core->root);
+	char *rest = path, *name;
+
+	while (node && (name = strsep(&rest, "/")) && *name) {
+		struct node *child = node_find(core, node, name);
+
+		node_unref(core, node);
+		node = child;
+	}
+	return node;
+}
+
 struct node *node_ref(struct core *core, struct node *node)
 {
 	pthread_mutex_lock(&core->table.lock);

@@ -137,6 +137,8 @@ void node_unlock(struct core *core, const struct node *node);
 
 struct node *node_get(struct core *core, uint64_t id); /* referenced, or NULL */
 struct node *node_find(struct core *core, const struct node *parent, const char *name);
+/* The same for a whole path, as far as it is in memory; it is written over. */
+struct node *node_find_path(struct core *core, char *path);
 struct node *node_ref(struct core *core, struct node *node);
 void node_unref(struct core *core, struct node *node);
 

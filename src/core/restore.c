@@ -10,22 +10,6 @@
 #include "core/ioctl.h"
 #include "util/name.h"
 
-/* The node at @path as far as it is in memory, referenced, or NULL. */
-static struct node *known_node(struct core *core, const char *path)
-{
-	_cleanup_(freep) char *copy = strdup(path);
-	struct node *node = copy ? node_ref(core, core->root) : NULL;
-	char *rest = copy, *name;
-
-	while (node && (name = strsep(&rest, "/")) && *name) {
-		struct node *child = node_find(core, node, name);
-
-		node_unref(core, node);
-		node = child;
-	}
-	return node;
-}
-
 /* ---- restore -------------------------------------------------------------------------------------- */
 
 /* What is about to be taken out of the tree, and known. */
@@ -89,7 +73,7 @@ static int restore(struct core *core, const char *path)
 {
 	const char *name = path_last(path);
 	_cleanup_(freep) char *above = strndup(path, name == path ? 0 : (size_t)(name - path - 1));
-	struct node *dir = above ? known_node(core, above) : NULL;
+	struct node *dir = above ? node_find_path(core, above) : NULL;
 	struct node *top = dir ? node_find(core, dir, name) : NULL;
 	struct leaving leaving;
 	int r = leaving_init(core, top, &leaving);
@@ -137,9 +121,7 @@ static int collect_tombstone(void *context, const char *name, unsigned char type
 {
 	struct collect *c = context;
 	_cleanup_(freep) char *path = NULL;
-	struct store_item item = {0};
 	size_t size = strlen(name) + 1;
-	bool tombstone;
 	uint64_t index = c->index++;
 
 	if (index < c->from || (type != DT_LNK && type != DT_UNKNOWN))
@@ -148,10 +130,7 @@ static int collect_tombstone(void *context, const char *name, unsigned char type
 	if (!path)
 		return -ENOMEM;
 	(void)sprintf(path, "%s%s%s", c->out->path, *c->out->path ? "/" : "", name);
-	tombstone = store_lookup_at(c->core->store, path, path, &item) == 0 &&
-		    item.state == STORE_TOMBSTONE;
-	store_item_deinit(&item);
-	if (!tombstone)
+	if (!store_is_tombstone(c->core->store, path))
 		return 0;
 	if (size > sizeof(c->out->names) - c->out->n_bytes) {
 		c->out->cookie = index;

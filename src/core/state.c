@@ -83,16 +83,6 @@ static void describe(struct core *core, struct node *node, bool was_known,
 		ret->local_bytes = partial_bytes_of(core, node);
 }
 
-/* Tombstones have no node. */
-static bool is_tombstone(struct core *core, const char *path)
-{
-	struct store_item item = {0};
-	bool yes = store_lookup(core->store, path, &item) == 0 && item.state == STORE_TOMBSTONE;
-
-	store_item_deinit(&item);
-	return yes;
-}
-
 /* Is it known already, other than because this request asked for it?  Remembered over its runs in op.offset. */
 static bool known_before(struct core *core, struct core_req *req, struct node *dir, const char *name)
 {
@@ -174,7 +164,8 @@ int op_state(struct core *core, struct core_req *req)
 		return -EINVAL;
 	memset(&arg->state, 0, sizeof(*arg) - offsetof(struct core_ioctl_state, state));
 	r = walk(core, req, arg->path, arg->flags & CORE_IOCTL_STATE_LISTED, &node, &known);
-	if (r == -ENOENT && is_tombstone(core, arg->path)) {
+	/* Tombstones have no node. */
+	if (r == -ENOENT && store_is_tombstone(core->store, arg->path)) {
 		arg->state = STATE_TOMBSTONE;
 		r = 0;
 	} else if (r == 0 && node) {

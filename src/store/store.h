@@ -125,6 +125,9 @@ int store_lookup(struct store *s, const char *path, struct store_item *ret);
 int store_lookup_at(struct store *s, const char *path, const char *origin,
 		    struct store_item *ret);
 
+/* Was what @path names deleted here?  Asks for nothing else, so it is cheap. */
+bool store_is_tombstone(struct store *s, const char *path);
+
 /* Call @each for every name in the directory, ours at the top left out; it stops when @each
  * returns non-zero and hands that back.  -ENOENT, -ENOTDIR. @type is a DT_ value. */
 int store_list(struct store *s, const char *path,

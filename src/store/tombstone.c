@@ -50,6 +50,17 @@ bool tombstone_is(int dir, const char *name)
 	       rec.kind == RECORD_TOMBSTONE;
 }
 
+bool store_is_tombstone(struct store *s, const char *path)
+{
+	_cleanup_(closep) int dir = -1;
+	const char *name;
+
+	if (!*path || disk_check(path) < 0)
+		return false;
+	dir = disk_open_parent(s, path, &name);
+	return dir >= 0 && tombstone_is(dir, name);
+}
+
 int tombstone_begin(struct store *s, const char *path, uint64_t *ret_intent)
 {
 	return intent_begin(s, INTENT_TOMBSTONE, path, strlen(path), ret_intent);
