@@ -15,23 +15,47 @@
 #define GENERATIONS "generations"
 #define ENTRY_SIZE 12
 
-static int append_entry(struct generations *g, uint64_t identity, uint32_t number)
+/* Where @identity is, or belongs, in the sorted list. */
+static size_t where_is(const struct generations *g, uint64_t identity)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		if (g->list[i].identity == identity) {
-			g->list[i].number = number;
-			return 0;
-		}
+	size_t low = 0, high = g->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (g->list[middle].identity < identity)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (g->n % 64 == 0) {
-		void *bigger = realloc(g->list, (g->n + 64) * sizeof(*g->list));
+	return low;
+}
+
+static bool is_at(const struct generations *g, size_t at, uint64_t identity)
+{
+	return at < g->n && g->list[at].identity == identity;
+}
+
+static int set_entry(struct generations *g, uint64_t identity, uint32_t number)
+{
+	size_t at = where_is(g, identity);
+
+	if (is_at(g, at, identity)) {
+		g->list[at].number = number;
+		return 0;
+	}
+	if (g->n == g->capacity) {
+		size_t capacity = g->capacity ? g->capacity * 2 : 64;
+		void *bigger = realloc(g->list, capacity * sizeof(*g->list));
 
 		if (!bigger)
 			return -ENOMEM;
 		g->list = bigger;
+		g->capacity = capacity;
 	}
-	g->list[g->n].identity = identity;
-	g->list[g->n++].number = number;
+	memmove(&g->list[at + 1], &g->list[at], (g->n - at) * sizeof(*g->list));
+	g->list[at] = (struct generation){.identity = identity, .number = number};
+	g->n++;
 	return 0;
 }
 
@@ -49,10 +73,15 @@ int generations_load(struct store *s)
 	while (r == 0 && c.size) {
 		uint64_t identity = cursor_u64(&c);
 
-		r = append_entry(&s->generations, identity, cursor_u32(&c));
+		r = set_entry(&s->generations, identity, cursor_u32(&c));
 	}
 	atomic_store(&s->generations.any, s->generations.n > 0);
 	return r;
+}
+
+bool store_has_generations(const struct store *s)
+{
+	return atomic_load(&s->generations.any);
 }
 
 uint32_t store_generation(struct store *s, const char *origin)
@@ -60,14 +89,15 @@ uint32_t store_generation(struct store *s, const char *origin)
 	struct generations *g = &s->generations;
 	uint32_t number = 0;
 	uint64_t identity;
+	size_t at;
 
-	if (!atomic_load(&g->any))
+	if (!store_has_generations(s))
 		return 0;
 	identity = store_identity(s, origin, 0);
 	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; i < g->n && !number; i++)
-		if (g->list[i].identity == identity)
-			number = g->list[i].number;
+	at = where_is(g, identity);
+	if (is_at(g, at, identity))
+		number = g->list[at].number;
 	pthread_mutex_unlock(&g->lock);
 	return number;
 }
@@ -93,7 +123,7 @@ int generation_raise(struct store *s, const char *origin)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&s->generations.lock);
-	r = append_entry(&s->generations, identity, number);
+	r = set_entry(&s->generations, identity, number);
 	pthread_mutex_unlock(&s->generations.lock);
 	atomic_store(&s->generations.any, true);
 	return r;

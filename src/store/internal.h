@@ -44,8 +44,8 @@ struct store {
 		struct generation {
 			uint64_t identity; /* of the name's first item */
 			uint32_t number;
-		} *list;
-		size_t n;
+		} *list; /* by identity */
+		size_t n, capacity;
 	} generations;
 	atomic_bool has_moved; /* a directory may lie elsewhere than its origin, see place.c */
 	_Atomic uint64_t next_name; /* for names in .projfs that are unlike all others */

@@ -86,6 +86,7 @@ uint64_t store_identity(const struct store *s, const char *origin, uint32_t gene
 
 /* How often the name @origin has been projected anew while its former item lived on elsewhere. */
 uint32_t store_generation(struct store *s, const char *origin);
+bool store_has_generations(const struct store *s); /* else it is 0 for every name */
 
 /* A small file of ours in .projfs/, replaced whole and atomically.  @name is one component. */
 int store_save_blob(struct store *s, const char *name, const void *data, size_t size);
