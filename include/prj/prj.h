@@ -275,9 +275,26 @@ typedef prj_result prj_get_placeholder_info_cb(const struct prj_callback_data *d
 typedef prj_result prj_get_file_data_cb(const struct prj_callback_data *data, uint64_t byte_offset,
 					uint32_t length);
 
+/**
+ * Does the store have data->file_path_name?  Asked when an item that may lie over the store's is removed or renamed
+ * away: with a yes the name stays hidden, else the store's item would come back.  Not asked where that is known: of
+ * what came from the provider and was never renamed, by a complete listing of a stable view, by the negative path
+ * cache.  Without this callback get placeholder info is called instead (on Windows an enumeration).  The answer
+ * holds for this question only.
+ * @retval PRJ_OK                  it has one
+ * @retval PRJ_ERR_FILE_NOT_FOUND  it has none
+ * @retval PRJ_ERR_IO_PENDING      complete it with one of the two
+ * @retval PRJ_ERR_OUT_OF_MEMORY   the application's call fails, as with prj_result_from_errno() of EINTR and ETIMEDOUT
+ * Any other error counts as a yes: rather is a name too many hidden than a removed item shown again.
+ */
 typedef prj_result prj_query_file_name_cb(const struct prj_callback_data *data);
 
-/** Masks: which notifications a mapping or a reply asks for. */
+/**
+ * Masks: which notifications a mapping or a reply asks for.  SUPPRESS_NOTIFICATIONS overrides all other bits: none.
+ *
+ * FILE_OPENED, FILE_OVERWRITTEN, the three FILE_HANDLE_CLOSED_... and FILE_PRE_CONVERT_TO_FULL cost the kernel's
+ * fast path: with one of them in any mapping each open and close of the instance comes to projfs.
+ */
 enum prj_notify_types {
 	PRJ_NOTIFY_NONE = 0x0,
 	PRJ_NOTIFY_SUPPRESS_NOTIFICATIONS = 0x1,
@@ -296,34 +313,67 @@ enum prj_notify_types {
 };
 #define PRJ_NOTIFY_USE_EXISTING_MASK 0xFFFFFFFFu
 
-/** Which event it is; the same bits. */
+/** Which event it is; the same bits.  Those marked "may refuse" pass the callback's error on to the application. */
 enum prj_notification {
+	/** An existing file or directory was opened (open, opendir; not stat). May refuse: the open is undone. */
 	PRJ_NOTIFICATION_FILE_OPENED = 0x2,
+	/** A file, directory, link or special file was made. */
 	PRJ_NOTIFICATION_NEW_FILE_CREATED = 0x4,
+	/** An existing file was opened with O_TRUNC; instead of FILE_OPENED. */
 	PRJ_NOTIFICATION_FILE_OVERWRITTEN = 0x8,
+	/** unlink, rmdir.  May refuse; PRJ_ERR_CANNOT_DELETE is EPERM. */
 	PRJ_NOTIFICATION_PRE_DELETE = 0x10,
+	/** With the destination.  May refuse.  An exchange is two renames. */
 	PRJ_NOTIFICATION_PRE_RENAME = 0x20,
+	/** With the destination.  May refuse.  An empty file_path_name: a file that had no name (O_TMPFILE) comes in,
+	 * which is told even without the bit, unless the destination's mapping suppresses. */
 	PRJ_NOTIFICATION_PRE_SET_HARDLINK = 0x40,
+	/** With the destination; what it replaced is not told of. */
 	PRJ_NOTIFICATION_FILE_RENAMED = 0x80,
+	/** With the destination; as PRE_SET_HARDLINK. */
 	PRJ_NOTIFICATION_HARDLINK_CREATED = 0x100,
+	/** The last descriptor and mapping of one open() is gone; the file was not changed while that was open for
+	 * writing.  Nobody waits for this one and the next. */
 	PRJ_NOTIFICATION_FILE_HANDLE_CLOSED_NO_MODIFICATION = 0x200,
+	/** Likewise, and the file was changed meanwhile, perhaps by somebody else.  Also after truncate(). */
 	PRJ_NOTIFICATION_FILE_HANDLE_CLOSED_FILE_MODIFIED = 0x400,
+	/** It was removed.  Sent at once; later closes of it are not told. */
 	PRJ_NOTIFICATION_FILE_HANDLE_CLOSED_FILE_DELETED = 0x800,
+	/** A placeholder file is about to become full: first write, truncation, hard link.  Its content is here already,
+	 * unless nothing of it is wanted. May refuse: it stays what it is. Stores through a mapping arrive
+	 * when they are written back: their refusal is seen by msync() as EIO. */
 	PRJ_NOTIFICATION_FILE_PRE_CONVERT_TO_FULL = 0x1000
 };
 
+/**
+ * A mask in an answer holds for that file until its last handle is closed.  0 on entry; 0 and
+ * PRJ_NOTIFY_USE_EXISTING_MASK leave things as they are.  Ignored where no handle is open, or opens are not watched.
+ */
 union prj_notification_parameters {
 	struct {
-		uint32_t notification_mask; /**< out */
+		uint32_t notification_mask; /**< out: FILE_OPENED, NEW_FILE_CREATED, FILE_OVERWRITTEN */
 	} post_create;
 	struct {
-		uint32_t notification_mask; /**< out */
+		uint32_t notification_mask; /**< out: FILE_RENAMED */
 	} file_renamed;
 	struct {
-		uint8_t is_file_modified; /**< in */
+		/** in: FILE_HANDLE_CLOSED_FILE_DELETED: who has it open has changed it (if that is asked for, too) */
+		uint8_t is_file_modified;
 	} file_deleted_on_handle_close;
 };
 
+/**
+ * An application does, or has done, something.  data->file_path_name is where the item is (was) in the root, unlike
+ * in other callbacks; data->sequence numbers the notifications of the instance from 1.  Those about one item come one
+ * after the other, in order.  What this very process does is never told.
+ *
+ * The application waits for the answer, but for closes; at most lookup_timeout_ms: what can be refused then fails with
+ * ETIMEDOUT, what has happened has happened.  Errors of what cannot be refused are ignored.
+ *
+ * @param is_directory           non-zero: the item is a directory
+ * @param destination_file_name  renames and hard links: the new relative path; else NULL
+ * @param operation_parameters   see there
+ */
 typedef prj_result prj_notification_cb(const struct prj_callback_data *data, int is_directory,
 				       enum prj_notification notification,
 				       const char *destination_file_name,
@@ -349,7 +399,7 @@ struct prj_callbacks {
 	prj_get_placeholder_info_cb *get_placeholder_info;               /**< required */
 	prj_get_file_data_cb *get_file_data;                             /**< required */
 	prj_query_file_name_cb *query_file_name;                         /**< optional */
-	prj_notification_cb *notification;                               /**< optional; not called in this version */
+	prj_notification_cb *notification;                               /**< optional */
 	prj_cancel_command_cb *cancel_command;                           /**< optional */
 	prj_status_cb *status;                                           /**< optional, our addition */
 };
@@ -358,6 +408,12 @@ struct prj_callbacks {
 
 enum prj_start_flags {
 	PRJ_FLAG_NONE = 0x0,
+	/**
+	 * A path for which get placeholder info said PRJ_ERR_FILE_NOT_FOUND is not asked about again, and the kernel
+	 * remembers it, too, until prj_clear_negative_path_cache() or until prj_write_placeholder_info() describes an
+	 * item of that path.  At most 262,144 paths; the provider is asked about others each time.  Nothing else
+	 * gets in: no listing, no query file name, no error.  Local items are found all the same.
+	 */
 	PRJ_FLAG_USE_NEGATIVE_PATH_CACHE = 0x1,
 	/* What follows is our addition. */
 	/** The provider says when its view changes; until then everything is cached without limit. */
@@ -368,7 +424,12 @@ enum prj_start_flags {
 	PRJ_FLAG_PERSIST_PLACEHOLDERS = 0x400,
 	/** Callbacks answer from memory and may be called on request threads: a hint, without effect so far. */
 	PRJ_FLAG_INLINE_CALLBACKS = 0x800,
-	/** Watch the provider's manners and report mistakes. */
+	/**
+	 * Watch what the provider answers.  What is against this header is reported in the log, with callback, path and
+	 * advice, and counted in `projfs status`; nothing is answered otherwise than without the flag, except
+	 * that a listing's buffer is refused when its callback is over.  For development: it takes some 15 MiB and
+	 * reads content that is delivered from a descriptor a second time.
+	 */
 	PRJ_FLAG_CHECK_PROVIDER = 0x1000,
 	/** Let other users in (default when root; otherwise needs user_allow_other in fuse.conf). */
 	PRJ_FLAG_ALLOW_OTHER = 0x2000,
@@ -387,6 +448,11 @@ enum prj_compare_order {
 	PRJ_COMPARE_NONE = 2,    /**< any order; names are still told apart */
 };
 
+/**
+ * Which notifications are wanted of an item and everything below it.  The deepest mapping that covers a path holds,
+ * alone.  Any order; the root of a mapping need not exist, and may be a file; the same root twice is an error.
+ * No mappings at all, but a callback: FILE_OPENED, NEW_FILE_CREATED and FILE_OVERWRITTEN of everything.
+ */
 struct prj_notification_mapping {
 	uint32_t notification_bit_mask; /**< enum prj_notify_types */
 	const char *notification_root;  /**< relative path, NULL or "" for the root */
@@ -484,7 +550,16 @@ PRJ_EXPORT int prj_get_stop_event(prj_instance *instance);
 PRJ_EXPORT prj_result prj_get_virtualization_instance_info(
 	prj_instance *instance, struct prj_virtualization_instance_info *ret_info);
 
-/** Not in this version: PRJ_ERR_NOT_SUPPORTED. */
+/**
+ * Forget all paths that get placeholder info did not find, see PRJ_FLAG_USE_NEGATIVE_PATH_CACHE.  First change what the
+ * callbacks answer, then call this.  Answers that are under way are not remembered.  The kernel is told at once
+ * but not waited for: an application may see a name as absent for a moment more.  From any thread, also inside
+ * a callback.  The cache is empty when an instance starts (on Windows it may not be).
+ *
+ * @param ret_total_entry_number  how many there were; 0 if the instance does not use the cache; may be NULL
+ * @retval PRJ_OK                 also if the instance does not use the cache
+ * @retval PRJ_ERR_INVALID_PARAMETER  the instance is NULL, or it has been stopped
+ */
 PRJ_EXPORT prj_result prj_clear_negative_path_cache(prj_instance *instance,
 						    uint32_t *ret_total_entry_number);
 
@@ -561,6 +636,8 @@ PRJ_EXPORT prj_result prj_write_file_data_from_fd(prj_instance *instance,
  * @param info       may be NULL: a file of size 0
  * @retval PRJ_ERR_INSUFFICIENT_BUFFER  no room left: keep the entry for the next call
  * @retval PRJ_ERR_INVALID_PARAMETER    not a possible name
+ * @retval PRJ_ERR_OPERATION_ABORTED    the command was pended and has been cancelled; the buffer stays valid until it is
+ *                                      completed, which is then PRJ_OK without effect
  */
 PRJ_EXPORT prj_result prj_fill_dir_entry_buffer(const char *file_name,
 						const struct prj_file_basic_info *info,

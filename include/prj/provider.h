@@ -60,6 +60,10 @@ struct prj_provider_instance {
 	const char *source;
 	/** A directory of the local machine that must not overlap the root; NULL if there is none. */
 	const char *source_directory;
+	/** Which notifications callbacks.notification wants; none: the default, see struct prj_start_options.
+	 * Owned by the provider until close(). */
+	const struct prj_notification_mapping *notification_mappings;
+	uint32_t notification_mappings_count;
 };
 
 struct prj_provider_args {

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/checker.h"
 #include "api/convert.h"
 #include "api/instance.h"
+#include "api/notifications.h"
 #include "api/result.h"
 #include "core/dir_buffer.h"
 #include "util/name.h"
@@ -37,6 +39,17 @@ static prj_result check_path(const char *path)
 	return PRJ_OK;
 }
 
+/* @rec is only looked at if @result is PRJ_OK. */
+static void check_placeholder(prj_instance *instance, const char *path, const struct record *rec,
+			      prj_result result)
+{
+	if (!checker_is_in_use() || !instance_enter(instance))
+		return;
+	if (instance->checker)
+		checker_placeholder(instance->checker, path, rec, result);
+	instance_leave(instance);
+}
+
 prj_result prj_write_placeholder_info2(prj_instance *instance, const char *destination_file_name,
 				       const struct prj_placeholder_info *info, uint32_t info_size,
 				       const struct prj_extended_info *extended_info)
@@ -48,8 +61,10 @@ prj_result prj_write_placeholder_info2(prj_instance *instance, const char *desti
 	if (!instance)
 		return not_running();
 	result = check_path(destination_file_name);
-	if (result != PRJ_OK)
+	if (result != PRJ_OK) {
+		check_placeholder(instance, destination_file_name, NULL, result);
 		return result;
+	}
 	result = convert_placeholder_info(info, info_size, extended_info, &c);
 	if (result == PRJ_OK && !instance_enter(instance)) {
 		result = not_running();
@@ -63,6 +78,7 @@ prj_result prj_write_placeholder_info2(prj_instance *instance, const char *desti
 			result = fail_errno(r, "writing the placeholder of \"%s\": %s",
 					    destination_file_name, strerror(-r));
 	}
+	check_placeholder(instance, destination_file_name, &c.rec, result);
 	converted_deinit(&c);
 	return result;
 }
@@ -101,6 +117,8 @@ prj_result prj_write_file_data(prj_instance *instance, const struct prj_guid *da
 	if (!instance_enter(instance))
 		return data_result(-EBADF);
 	r = core_write_data(instance->core, data_stream_id->bytes, buffer, byte_offset, length);
+	if (instance->checker)
+		checker_data(instance->checker, data_stream_id->bytes, buffer, byte_offset, length, r);
 	instance_leave(instance);
 	return data_result(r);
 }
@@ -120,6 +138,9 @@ prj_result prj_write_file_data_from_fd(prj_instance *instance,
 		return data_result(-EBADF);
 	r = core_write_data_from_fd(instance->core, data_stream_id->bytes, fd, fd_offset, byte_offset,
 				    length, flags & PRJ_WRITE_ON_COMPLETION);
+	if (instance->checker)
+		checker_data_from_fd(instance->checker, data_stream_id->bytes, fd, fd_offset, byte_offset,
+				     length, r);
 	instance_leave(instance);
 	return data_result(r);
 }
@@ -129,19 +150,28 @@ prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *
 				      const struct prj_extended_info *extended_info)
 {
 	struct converted c;
+	bool is_converted;
 	prj_result result;
 	int r;
 
 	if (!buffer || !file_name)
 		return fail(PRJ_ERR_INVALID_PARAMETER, "buffer and file name must not be NULL");
+	if (checker_is_in_use() && !checker_buffer_is_good((struct dir_buffer *)buffer, file_name))
+		return fail(PRJ_ERR_INVALID_PARAMETER, "the callback that the buffer belongs to is over");
 	result = convert_basic_info(info, extended_info, &c);
-	if (result == PRJ_OK) {
+	is_converted = result == PRJ_OK;
+	if (is_converted) {
 		r = dir_buffer_add((struct dir_buffer *)buffer, file_name, &c.rec);
 		if (r == -ENOBUFS)
 			result = PRJ_ERR_INSUFFICIENT_BUFFER; /* in every long listing: no message */
+		else if (r == -ECANCELED)
+			result = fail(PRJ_ERR_OPERATION_ABORTED,
+				      "nobody waits for this listing any more: complete its command");
 		else if (r < 0)
 			result = fail_errno(r, "\"%s\" is not a possible name of a file", file_name);
 	}
+	if (checker_is_in_use())
+		checker_entry((struct dir_buffer *)buffer, file_name, is_converted ? &c.rec : NULL, result);
 	converted_deinit(&c);
 	return result;
 }
@@ -156,28 +186,56 @@ prj_result prj_complete_command(prj_instance *instance, int32_t command_id,
 				prj_result completion_result,
 				const struct prj_complete_command_extended_parameters *extended)
 {
-	struct dir_buffer *buffer = NULL;
+	struct core_completion more = {0};
 	int documented, error, r;
+	struct command *cmd;
 
 	if (!instance || completion_result == PRJ_ERR_IO_PENDING)
 		return fail(PRJ_ERR_INVALID_PARAMETER,
 			    "instance is NULL, or the result is IO_PENDING, which completes nothing");
 	if (extended) {
-		if (extended->command_type == PRJ_COMPLETE_COMMAND_TYPE_ENUMERATION)
-			buffer = (struct dir_buffer *)extended->u.enumeration.dir_entry_buffer;
-		else if (extended->command_type != PRJ_COMPLETE_COMMAND_TYPE_NOTIFICATION)
+		if (extended->command_type == PRJ_COMPLETE_COMMAND_TYPE_ENUMERATION) {
+			more.buffer = (struct dir_buffer *)extended->u.enumeration.dir_entry_buffer;
+		} else if (extended->command_type == PRJ_COMPLETE_COMMAND_TYPE_NOTIFICATION) {
+			more.has_mask = true;
+			more.mask = extended->u.notification.notification_mask;
+			if (!mask_is_reply(more.mask))
+				return fail(PRJ_ERR_INVALID_PARAMETER,
+					    "unknown bits in the notification mask 0x%x", more.mask);
+		} else {
 			return fail(PRJ_ERR_INVALID_PARAMETER, "unknown command type %d",
 				    (int)extended->command_type);
+		}
 	}
 	error = result_of_callback(completion_result, &documented);
 	if (!instance_enter(instance))
 		return not_running();
-	if (!documented)
-		core_count_provider_fault(instance->core);
-	r = core_complete(instance->core, command_id, error, buffer);
+	cmd = documented ? NULL : command_find(instance->core, command_id);
+	if (cmd)
+		undocumented_code(instance, cmd, completion_result);
+	command_unref(instance->core, cmd);
+	if (instance->checker)
+		checker_completing(instance->checker, command_id, completion_result, &more);
+	r = core_complete(instance->core, command_id, error, &more);
 	instance_leave(instance);
-	return r < 0 ? fail_errno(r, "command %d is not pended, or it is a listing and was completed "
-				  "without its buffer", command_id) : PRJ_OK;
+	return r < 0 ? fail_errno(r, "command %d is not pended, or the extended parameters do not fit it: a "
+				  "listing wants its buffer, and only a notification takes a mask", command_id)
+		     : PRJ_OK;
+}
+
+prj_result prj_clear_negative_path_cache(prj_instance *instance, uint32_t *ret_total_entry_number)
+{
+	uint32_t n;
+
+	if (!instance || !instance_enter(instance))
+		return not_running();
+	n = core_clear_negative_paths(instance->core);
+	if (instance->checker)
+		checker_view_changed(instance->checker);
+	instance_leave(instance);
+	if (ret_total_entry_number)
+		*ret_total_entry_number = n;
+	return PRJ_OK;
 }
 
 /* ---- later versions ------------------------------------------------------------------------ */
@@ -185,13 +243,6 @@ prj_result prj_complete_command(prj_instance *instance, int32_t command_id,
 static prj_result not_yet(const char *function)
 {
 	return fail(PRJ_ERR_NOT_SUPPORTED, "%s is not in this version of projfs", function);
-}
-
-prj_result prj_clear_negative_path_cache(prj_instance *instance, uint32_t *ret_total_entry_number)
-{
-	(void)instance;
-	(void)ret_total_entry_number;
-	return not_yet(__func__);
 }
 
 prj_result prj_update_file_if_needed(prj_instance *instance, const char *destination_file_name,

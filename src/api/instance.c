@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/checker.h"
+#include "api/notifications.h"
 #include "api/result.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -102,10 +104,8 @@ static prj_result take_callbacks(const struct prj_callbacks *given, struct prj_c
 #define FLAGS_KNOWN                                                                           \
 	(PRJ_FLAG_STABLE_VIEW | PRJ_FLAG_REVALIDATE | PRJ_FLAG_ALLOW_OTHER |                   \
 	 PRJ_FLAG_NO_ALLOW_OTHER | PRJ_FLAG_REBIND | PRJ_FLAG_INLINE_CALLBACKS |               \
-	 PRJ_FLAG_READ_ONLY)
-#define FLAGS_LATER                                                                           \
-	(PRJ_FLAG_USE_NEGATIVE_PATH_CACHE | PRJ_FLAG_PERSIST_PLACEHOLDERS |                    \
-	 PRJ_FLAG_CHECK_PROVIDER)
+	 PRJ_FLAG_READ_ONLY | PRJ_FLAG_USE_NEGATIVE_PATH_CACHE | PRJ_FLAG_CHECK_PROVIDER)
+#define FLAGS_LATER PRJ_FLAG_PERSIST_PLACEHOLDERS
 
 static prj_result take_options(const struct prj_start_options *given, struct prj_start_options *ret)
 {
@@ -137,7 +137,7 @@ static uint64_t or_default(uint32_t value, uint32_t otherwise)
 }
 
 static void make_config(struct prj_instance *instance, const struct prj_start_options *o,
-			struct core_config *ret)
+			const struct mappings *mappings, struct core_config *ret)
 {
 	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct stat st = {0};
@@ -146,6 +146,10 @@ static void make_config(struct prj_instance *instance, const struct prj_start_op
 	*ret = (struct core_config){
 		.provider = api_provider,
 		.provider_context = instance,
+		.can_query_name = instance->callbacks.query_file_name,
+		.negative_path_cache = o->flags & PRJ_FLAG_USE_NEGATIVE_PATH_CACHE,
+		.mappings = mappings->list,
+		.n_mappings = mappings->n,
 		.n_callback_threads = (unsigned)or_default(o->concurrent_thread_count,
 							   n_cpus > 0 ? (uint32_t)n_cpus : 1),
 		.stable_view = o->flags & PRJ_FLAG_STABLE_VIEW,
@@ -391,8 +395,19 @@ static void forbid_calls(struct prj_instance *instance)
 
 /* ---- start and stop ----------------------------------------------------------------------------------- */
 
+static int start_checker(struct prj_instance *instance, const struct core_config *core)
+{
+	struct checker_config config;
+
+	if (!(instance->flags & PRJ_FLAG_CHECK_PROVIDER))
+		return 0;
+	checker_config_init(&config, core);
+	return checker_new(&config, &instance->checker);
+}
+
 static prj_result start(struct prj_instance *instance, const struct prj_start_options *options)
 {
+	struct mappings mappings = {0};
 	struct core_config config;
 	prj_result result;
 	int r;
@@ -412,14 +427,17 @@ static prj_result start(struct prj_instance *instance, const struct prj_start_op
 		result = check_binding(instance);
 	if (result != PRJ_OK)
 		return result;
-	make_config(instance, options, &config);
-	r = core_new(instance->store, &config, &instance->core);
+	result = mappings_take(instance, options, &mappings);
+	if (result != PRJ_OK)
+		return result;
+	make_config(instance, options, &mappings, &config);
+	r = start_checker(instance, &config);
+	if (r == 0)
+		r = core_new(instance->store, &config, &instance->core);
+	mappings_deinit(&mappings);
 	if (r < 0)
 		return fail_errno(r, "starting an instance at \"%s\": %s", instance->root, strerror(-r));
 	allow_calls(instance);
-	if (instance->callbacks.notification)
-		log_warning("this version of projfs sends no notifications: the notification callback of \"%s\" "
-			    "is not called", instance->provider_name);
 	result = start_mount(instance);
 	if (result == PRJ_OK)
 		start_control(instance);
@@ -469,6 +487,8 @@ void prj_stop_virtualizing(prj_instance *instance)
 	if (instance->mount)
 		fuse_mount_detach(instance->mount);
 	control_server_free(instance->control);
+	if (instance->checker)
+		checker_stopping(instance->checker);
 	if (instance->core)
 		core_stop(instance->core);
 	forbid_calls(instance);
@@ -476,6 +496,7 @@ void prj_stop_virtualizing(prj_instance *instance)
 		fuse_mount_stop(instance->mount);
 	fuse_mount_free(instance->mount);
 	core_free(instance->core);
+	checker_free(instance->checker);
 	store_free(instance->store);
 	if (instance->stop_event_fd >= 0)
 		(void)close(instance->stop_event_fd);
@@ -486,18 +507,32 @@ void prj_stop_virtualizing(prj_instance *instance)
 	free(instance);
 }
 
+static prj_result not_running(void)
+{
+	return fail(PRJ_ERR_INVALID_PARAMETER, "the instance is NULL, or it has been stopped");
+}
+
 int prj_get_stop_event(prj_instance *instance)
 {
-	return instance->stop_event_fd;
+	int fd;
+
+	if (!instance_enter(instance))
+		return not_running();
+	fd = instance->stop_event_fd;
+	instance_leave(instance);
+	return fd;
 }
 
 prj_result prj_get_virtualization_instance_info(prj_instance *instance,
 						struct prj_virtualization_instance_info *ret_info)
 {
-	if (!instance || !ret_info)
-		return fail(PRJ_ERR_INVALID_PARAMETER, "instance or ret_info is NULL");
+	if (!ret_info)
+		return fail(PRJ_ERR_INVALID_PARAMETER, "ret_info is NULL");
+	if (!instance_enter(instance))
+		return not_running();
 	store_guid(instance->store, ret_info->instance_id.bytes);
 	ret_info->write_alignment = store_write_alignment(instance->store);
+	instance_leave(instance);
 	return PRJ_OK;
 }
 
@@ -505,9 +540,12 @@ int prj_open_local(prj_instance *instance)
 {
 	int fd;
 
-	if (!instance)
-		return fail(PRJ_ERR_INVALID_PARAMETER, "instance is NULL");
+	if (!instance_enter(instance))
+		return not_running();
 	fd = openat(store_root_fd(instance->store), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 ? fd : fail_errno(-errno, "opening the store of \"%s\": %s", instance->root,
-					 strerror(errno));
+	if (fd < 0)
+		fd = fail_errno(-errno, "opening the store of \"%s\": %s", instance->root,
+				strerror(errno));
+	instance_leave(instance);
+	return fd;
 }

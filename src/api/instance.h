@@ -16,6 +16,8 @@
 #include "fuse/mount.h"
 #include "store/store.h"
 
+struct checker; /* api/checker.h */
+
 struct prj_instance {
 	char root[PATH_MAX]; /* absolute, canonical */
 	struct prj_callbacks callbacks;
@@ -26,6 +28,7 @@ struct prj_instance {
 	time_t since;
 	struct store *store;
 	struct core *core;
+	struct checker *checker; /* NULL: nobody wants to know */
 	struct fuse_mount *mount;
 	struct control_server *control;
 	int stop_request_fd; /* eventfd: somebody asked for a stop through the control socket */
@@ -45,6 +48,8 @@ void instance_leave(struct prj_instance *instance);
 
 /* callbacks.c: what the core calls. */
 extern const struct core_provider api_provider;
+/* The callback of @cmd was answered with what no callback may return: count and log it. */
+void undocumented_code(struct prj_instance *instance, const struct command *cmd, prj_result result);
 
 /* status.c: the reply to `projfs status`. A new object, or NULL. */
 json_t *instance_status(struct prj_instance *instance, bool usage);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/checker.h"
 #include "api/instance.h"
 #include "util/log.h"
 #include "util/macros.h"
@@ -72,6 +73,19 @@ static json_t *provider_status(struct prj_instance *instance)
 	return object;
 }
 
+static void add_count(void *context, const char *id, uint64_t n)
+{
+	json_object_set_new(context, id, json_integer((json_int_t)n));
+}
+
+static json_t *mistakes(struct prj_instance *instance)
+{
+	json_t *object = json_object();
+
+	checker_for_each_count(instance->checker, add_count, object);
+	return object;
+}
+
 /* JSON is UTF-8; a path need not be. Stray bytes become '?'. */
 static json_t *text(const char *bytes)
 {
@@ -112,6 +126,8 @@ json_t *instance_status(struct prj_instance *instance, bool usage)
 			   "counters", counters(instance),
 			   "provider_status", provider_status(instance),
 			   "messages", messages);
+	if (status && instance->checker)
+		json_object_set_new(status, "checker", mistakes(instance));
 	if (status && usage)
 		json_object_set_new(status, "usage", local_usage(instance));
 	return status;

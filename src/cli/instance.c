@@ -163,6 +163,8 @@ static int start(const struct instance_plan *plan, prj_instance **ret, struct er
 	options.compare_order = provider->compare_order;
 	options.provider_name = plan->chain->name;
 	options.source = plan->chain->source;
+	options.notification_mappings = provider->notification_mappings;
+	options.notification_mappings_count = provider->notification_mappings_count;
 	result = prj_start_virtualizing(plan->root, &provider->callbacks, provider->context,
 					&options, ret);
 	if (PRJ_SUCCEEDED(result))

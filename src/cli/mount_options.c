@@ -24,6 +24,7 @@ enum general {
 	ADOPT,
 	REBIND,
 	RO,
+	CHECK,
 	FILTER,
 	LOG,
 	LOG_LEVEL,
@@ -58,6 +59,8 @@ static const struct general_option general_options[] = {
 	[REBIND] = {"rebind", PRJ_OPTION_BOOL, "", 0, 0,
 		    "take a ROOT that was last used with another source"},
 	[RO] = {"ro", PRJ_OPTION_BOOL, "", 0, 0, "refuse every change of the view"},
+	[CHECK] = {"check", PRJ_OPTION_BOOL, "", 0, 0,
+		   "watch the provider, and report its mistakes in the log and in status"},
 	[FILTER] = {"filter", PRJ_OPTION_STRING, "=NAME:TEXT", 0, 0,
 		    "wrap the provider in this filter; several: innermost first"},
 	[LOG] = {"log", PRJ_OPTION_STRING, "=FILE|syslog|stderr|none", 0, 0,
@@ -172,6 +175,9 @@ static int apply_general(struct mount_options *o, enum general id, char *text, i
 		return 0;
 	case RO:
 		set_flag(o, PRJ_FLAG_READ_ONLY, number);
+		return 0;
+	case CHECK:
+		set_flag(o, PRJ_FLAG_CHECK_PROVIDER, number);
 		return 0;
 	case FILTER:
 		return add_filter(o, text, err);

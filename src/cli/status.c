@@ -93,6 +93,14 @@ static void print_numbers(const char *label, json_t *numbers)
 	}
 }
 
+/* Nothing without -o check. */
+static void print_mistakes(json_t *mistakes)
+{
+	if (mistakes && json_object_size(mistakes) == 0)
+		printf("  %-12s no mistakes of the provider so far\n", "check:");
+	print_numbers("mistake:", mistakes);
+}
+
 static void print_features(json_t *features)
 {
 	json_t *feature;
@@ -160,6 +168,7 @@ static void print_instance(const json_t *instance, bool with_details)
 	print_features(json_object_get(instance, "features"));
 	print_numbers("counter:", json_object_get(instance, "counters"));
 	print_numbers("provider:", json_object_get(instance, "provider_status"));
+	print_mistakes(json_object_get(instance, "checker"));
 	print_messages(json_object_get(instance, "messages"));
 }
 

@@ -2,7 +2,8 @@
 /*
  * What lies under a local item?  When one goes away, its name would show what the provider has of that name, so
  * somebody has to know whether it has.  What came from the provider and was never moved tells by itself; a listing of
- * a stable view tells; else the provider is asked, by means of a node that nobody else finds.
+ * a stable view tells; so does the negative path cache; else the provider is asked, by means of a node that nobody else
+ * finds: with query_file_name if it has that, otherwise for a description.
  */
 
 #include <errno.h>
@@ -64,12 +65,18 @@ static int ask_provider(struct core *core, struct core_req *req, struct node *di
 	struct op_args *args = req->op.args;
 	int r;
 
+	*ret = false;
+	if (!args->base && negative_knows(core, dir, name)) {
+		COUNT(core, negative_hits);
+		return 0;
+	}
 	if (!args->base)
 		args->base = node_new_apart(core, dir, name);
 	if (!args->base)
 		return -ENOMEM;
 	while ((r = told_by_provider(core, args)) == -ENODATA) {
-		r = resolve_described(core, req, args->base);
+		r = core->config.can_query_name ? resolve_existence(core, req, args->base)
+						: resolve_described(core, req, args->base);
 		if (r != 0)
 			return r;
 	}

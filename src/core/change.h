@@ -26,10 +26,16 @@
 
 struct core;
 struct core_req;
+struct handle;
 struct node;
 struct kept_record;
 struct record;
 struct store_item;
+
+/* ---- ops.c ----------------------------------------------------------------------------------- */
+
+/* The provider has refused what @h was opened for. */
+void open_undo(struct core *core, struct core_req *req, struct handle *h);
 
 /* ---- base.c ---------------------------------------------------------------------------------- */
 

@@ -7,6 +7,8 @@
 
 #include "core/internal.h"
 #include "core/listing.h"
+#include "core/notice.h"
+#include "core/process.h"
 #include "util/log.h"
 
 static struct command **bucket_of(struct commands *c, int32_t id)
@@ -34,6 +36,7 @@ static void table_add(struct commands *c, struct command *cmd)
 	bucket = bucket_of(c, cmd->id);
 	cmd->hash_next = *bucket;
 	*bucket = cmd;
+	list_append(&c->outstanding, &cmd->outstanding_link);
 	c->n_outstanding++;
 }
 
@@ -44,6 +47,7 @@ static void table_remove(struct commands *c, struct command *cmd)
 	while (*p != cmd)
 		p = &(*p)->hash_next;
 	*p = cmd->hash_next;
+	list_remove(&cmd->outstanding_link);
 	c->n_outstanding--;
 	if (cmd->cancelled)
 		c->cancelled_ids[c->next_cancelled++ % COMMAND_N_CANCELLED] = cmd->id;
@@ -59,6 +63,7 @@ struct command *command_new(struct core *core, enum command_kind kind, struct no
 	cmd->kind = kind;
 	cmd->n_refs = 1;
 	list_init(&cmd->link);
+	list_init(&cmd->lane_link);
 	cmd->node = node_ref(core, node);
 	cmd->path = node_origin(core, node);
 	cmd->current_path = node_path(core, node);
@@ -89,26 +94,30 @@ struct command *command_ref(struct core *core, struct command *cmd)
 	return cmd;
 }
 
-void command_unref(struct core *core, struct command *cmd)
+struct command *command_unref(struct core *core, struct command *cmd)
 {
 	bool last;
 
 	if (!cmd)
-		return;
+		return NULL;
 	pthread_mutex_lock(&core->commands.lock);
 	last = --cmd->n_refs == 0;
 	pthread_mutex_unlock(&core->commands.lock);
 	if (!last)
-		return;
+		return NULL;
 	node_unref(core, cmd->node);
+	notice_unref(core, cmd->notice);
+	process_unref(cmd->process);
 	listing_unref(core, cmd->listing);
 	hydration_unref(core, cmd->hydration);
 	dir_buffer_free(cmd->buffer);
 	free(cmd->path);
 	free(cmd->current_path);
 	free(cmd->version);
+	free(cmd->destination);
 	free(cmd->answer);
 	free(cmd);
+	return NULL;
 }
 
 /*
@@ -117,30 +126,124 @@ void command_unref(struct core *core, struct command *cmd)
  */
 static _Thread_local bool is_finishing;
 
+/* For the next free callback thread. */
+static void enqueue(struct commands *c, struct command *cmd)
+{
+	list_append(&c->queue, &cmd->link);
+	if (!is_finishing || c->n_queued > 1)
+		pthread_cond_signal(&c->work);
+}
+
+static struct list *lane_of(struct commands *c, const struct command *cmd)
+{
+	return &c->lanes[cmd->node->id % COMMAND_N_LANES];
+}
+
+/* The first one in the lane about the item of @cmd; NULL: none. */
+static struct command *first_about(struct commands *c, const struct command *cmd)
+{
+	list_for_each (pos, lane_of(c, cmd)) {
+		struct command *other = list_entry(pos, struct command, lane_link);
+
+		if (other->node == cmd->node)
+			return other;
+	}
+	return NULL;
+}
+
+/* Is it @cmd's turn? */
+static bool enter_lane(struct commands *c, struct command *cmd)
+{
+	bool is_first = !first_about(c, cmd);
+
+	cmd->sequence = ++c->n_notifications;
+	list_append(lane_of(c, cmd), &cmd->lane_link);
+	return is_first;
+}
+
+/* The callback has returned, or will not be called: the next one's turn. */
+static void leave_lane(struct commands *c, struct command *cmd)
+{
+	bool was_first = first_about(c, cmd) == cmd;
+	struct command *next;
+
+	list_remove(&cmd->lane_link);
+	next = was_first ? first_about(c, cmd) : NULL;
+	if (next)
+		enqueue(c, next);
+}
+
+/* Somebody has to hear of it, though nobody waits. */
+static bool is_fact(const struct command *cmd)
+{
+	return cmd->kind == COMMAND_NOTIFY && notice_is_fact(cmd->event);
+}
+
+/* It has left the queue, or its lane. */
+static void dequeued(struct commands *c, const struct command *cmd)
+{
+	c->n_queued--;
+	c->n_queued_facts -= is_fact(cmd);
+}
+
+/* Why @cmd cannot be taken, or 0. */
+static int refuse(const struct commands *c, const struct command *cmd)
+{
+	if (cmd->kind == COMMAND_END_ENUM)
+		return 0;
+	if (c->stopping)
+		return -ENOTCONN;
+	/* Nobody waits for most facts, so they come without a bound: they must not crowd out what somebody waits for. */
+	if (is_fact(cmd))
+		return c->n_queued_facts >= COMMAND_FACTS_MAX ? -EBUSY : 0;
+	return c->n_queued - c->n_queued_facts >= COMMAND_QUEUE_MAX ? -EBUSY : 0;
+}
+
 int command_submit(struct core *core, struct command *cmd)
 {
 	struct commands *c = &core->commands;
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->stopping && cmd->kind != COMMAND_END_ENUM) {
-		r = -ENOTCONN;
-	} else if (c->n_queued >= COMMAND_QUEUE_MAX && cmd->kind != COMMAND_END_ENUM) {
-		r = -EBUSY;
-	} else {
+	r = refuse(c, cmd);
+	if (r == 0) {
 		table_add(c, cmd);
 		cmd->state = COMMAND_QUEUED;
 		cmd->n_refs++;
-		list_append(&c->queue, &cmd->link);
 		c->n_queued++;
-		if (!is_finishing || c->n_queued > 1)
-			pthread_cond_signal(&c->work);
+		c->n_queued_facts += is_fact(cmd);
+		if (cmd->kind != COMMAND_NOTIFY || enter_lane(c, cmd))
+			enqueue(c, cmd);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (r == -EBUSY)
 		log_warning("%u callbacks are waiting for the provider already: refused one for \"%s\"",
-			    COMMAND_QUEUE_MAX, cmd->path);
+			    is_fact(cmd) ? COMMAND_FACTS_MAX : COMMAND_QUEUE_MAX, cmd->path);
 	return r;
+}
+
+/* The provider has the listing's buffer until it completes the command, which it was told is cancelled. */
+static void lend_buffer(struct commands *c, struct command *cmd)
+{
+	struct dir_buffer_owner *owner = dir_buffer_owner(cmd->buffer);
+
+	dir_buffer_close(cmd->buffer);
+	owner->command_id = cmd->id;
+	list_append(&c->lent, &owner->link);
+	cmd->buffer = NULL;
+}
+
+/* It has completed command @id: nothing is filled any more. */
+static void take_buffer_back(struct commands *c, int32_t id)
+{
+	list_for_each_safe (pos, tmp, &c->lent) {
+		struct dir_buffer_owner *owner = list_entry(pos, struct dir_buffer_owner, link);
+
+		if (owner->command_id != id)
+			continue;
+		list_remove(&owner->link);
+		dir_buffer_free(dir_buffer_of(owner));
+	}
 }
 
 /* DONE was set by the caller under the lock, once: only it gets here. Consumes the queue's reference. */
@@ -152,6 +255,8 @@ static void finish(struct core *core, struct command *cmd, int error)
 		COUNT(core, callbacks_failed);
 	cmd->finished(core, cmd, error);
 	pthread_mutex_lock(&c->lock);
+	if (cmd->is_lent && cmd->buffer)
+		lend_buffer(c, cmd);
 	table_remove(c, cmd);
 	pthread_cond_broadcast(&c->idle);
 	pthread_mutex_unlock(&c->lock);
@@ -176,6 +281,14 @@ static void count_invocation(struct core *core, const struct command *cmd)
 	case COMMAND_DATA:
 		COUNT(core, callbacks_data);
 		break;
+	case COMMAND_QUERY_NAME:
+		COUNT(core, callbacks_query);
+		break;
+	case COMMAND_NOTIFY:
+		COUNT(core, notifications);
+		break;
+	case COMMAND_N_KINDS:
+		break;
 	}
 }
 
@@ -190,7 +303,10 @@ static void run(struct core *core, struct command *cmd)
 
 	pthread_mutex_lock(&c->lock);
 	c->n_running--;
+	if (cmd->kind == COMMAND_NOTIFY)
+		leave_lane(c, cmd);
 	if (cmd->cancelled) {
+		cmd->is_lent = r == CORE_PENDING && !cmd->completed_early;
 		cmd->succeeded = r == 0 || (r == CORE_PENDING && cmd->completed_early &&
 					    cmd->early_error == 0);
 		r = -ECANCELED;
@@ -201,6 +317,9 @@ static void run(struct core *core, struct command *cmd)
 			done = false;
 	}
 	cmd->state = done ? COMMAND_DONE : COMMAND_PENDED;
+	/* Who stops waits for it, and may cancel it now. */
+	if (!done && c->stopping)
+		pthread_cond_broadcast(&c->idle);
 	pthread_mutex_unlock(&c->lock);
 	if (!done)
 		return;
@@ -225,7 +344,7 @@ static void *callback_main(void *arg)
 			break;
 		cmd = list_entry(c->queue.next, struct command, link);
 		list_remove(&cmd->link);
-		c->n_queued--;
+		dequeued(c, cmd);
 		c->n_running++;
 		cmd->state = COMMAND_RUNNING;
 		pthread_mutex_unlock(&c->lock);
@@ -277,11 +396,14 @@ void command_cancel(struct core *core, struct command *cmd)
 	COUNT(core, cancels);
 	if (cmd->state == COMMAND_QUEUED) {
 		list_remove(&cmd->link);
-		c->n_queued--;
+		if (cmd->kind == COMMAND_NOTIFY)
+			leave_lane(c, cmd);
+		dequeued(c, cmd);
 		finish_now = true;
 	} else {
 		cmd->cancelled = true;
 		finish_now = cmd->state == COMMAND_PENDED;
+		cmd->is_lent = finish_now;
 		if (core->config.provider.cancel) {
 			cmd->n_refs++;
 			list_append(&c->cancel_queue, &cmd->link);
@@ -303,8 +425,17 @@ static bool was_cancelled(const struct commands *c, int32_t id)
 	return false;
 }
 
-int command_complete(struct core *core, int32_t id, int error, struct dir_buffer *buffer)
+/* Does what came with a completion fit the command? */
+static bool fits(const struct command *cmd, int error, const struct core_completion *more)
 {
+	if (more->has_mask && cmd->kind != COMMAND_NOTIFY)
+		return false;
+	return cmd->kind != COMMAND_GET_ENUM || error || more->buffer == cmd->buffer;
+}
+
+int command_complete(struct core *core, int32_t id, int error, const struct core_completion *more)
+{
+	static const struct core_completion nothing;
 	struct commands *c = &core->commands;
 	struct command *cmd;
 	bool finish_now = false;
@@ -314,9 +445,10 @@ int command_complete(struct core *core, int32_t id, int error, struct dir_buffer
 	cmd = id > 0 ? find_locked(c, id) : NULL;
 	if (!cmd) {
 		r = id > 0 && was_cancelled(c, id) ? 0 : -EINVAL;
+		take_buffer_back(c, id);
 	} else if (cmd->cancelled) {
 		r = 0;
-	} else if (cmd->kind == COMMAND_GET_ENUM && !error && buffer != cmd->buffer) {
+	} else if (!fits(cmd, error, more ? more : &nothing)) {
 		r = -EINVAL;
 	} else if (cmd->state == COMMAND_PENDED) {
 		cmd->state = COMMAND_DONE;
@@ -327,6 +459,8 @@ int command_complete(struct core *core, int32_t id, int error, struct dir_buffer
 	} else {
 		r = -EINVAL;
 	}
+	if (r == 0 && cmd && more && more->has_mask)
+		cmd->reply_mask = more->mask;
 	pthread_mutex_unlock(&c->lock);
 	if (finish_now)
 		finish(core, cmd, error);
@@ -375,6 +509,12 @@ void command_stream_id(struct core *core, const struct command *cmd, uint8_t ret
 	memcpy(ret_id + 8, core->stream_secret, 8);
 }
 
+void command_handle_id(struct core *core, const struct command *cmd, uint8_t ret_id[16])
+{
+	memcpy(ret_id, &cmd->handle, sizeof(cmd->handle));
+	memcpy(ret_id + 8, core->stream_secret, 8);
+}
+
 struct command *command_find_stream(struct core *core, const uint8_t id[16])
 {
 	struct command *cmd;
@@ -402,6 +542,10 @@ int commands_init(struct core *core, unsigned n_threads)
 	pthread_cond_init(&c->idle, NULL);
 	list_init(&c->queue);
 	list_init(&c->cancel_queue);
+	list_init(&c->outstanding);
+	list_init(&c->lent);
+	for (unsigned i = 0; i < COMMAND_N_LANES; i++)
+		list_init(&c->lanes[i]);
 	c->threads = calloc(n_threads, sizeof(*c->threads));
 	if (!c->threads)
 		return -ENOMEM;
@@ -422,21 +566,20 @@ int commands_init(struct core *core, unsigned n_threads)
 static bool may_cancel(const struct command *cmd)
 {
 	return !cmd->cancelled && !cmd->completed_early && cmd->state != COMMAND_DONE &&
-	       (cmd->kind != COMMAND_END_ENUM || cmd->state == COMMAND_PENDED);
+	       ((cmd->kind != COMMAND_END_ENUM && !is_fact(cmd)) || cmd->state == COMMAND_PENDED);
 }
 
-/* Some outstanding command, referenced, that is not cancelled and does not end a session.  The search goes on at
- * *bucket, where the last one ended: there may be very many. */
-static struct command *next_to_cancel(struct commands *c, size_t *bucket)
+/* The oldest outstanding command that is not cancelled and need not be run, referenced. Those before it are few: what
+ * runs, and what must. */
+static struct command *next_to_cancel(struct commands *c)
 {
-	for (size_t n = 0; n < COMMAND_N_BUCKETS; n++) {
-		for (struct command *cmd = c->buckets[*bucket]; cmd; cmd = cmd->hash_next) {
-			if (may_cancel(cmd)) {
-				cmd->n_refs++;
-				return cmd;
-			}
+	list_for_each (pos, &c->outstanding) {
+		struct command *cmd = list_entry(pos, struct command, outstanding_link);
+
+		if (may_cancel(cmd)) {
+			cmd->n_refs++;
+			return cmd;
 		}
-		*bucket = (*bucket + 1) % COMMAND_N_BUCKETS;
 	}
 	return NULL;
 }
@@ -445,12 +588,11 @@ void commands_stop(struct core *core)
 {
 	struct commands *c = &core->commands;
 	struct command *cmd;
-	size_t bucket = 0;
 
 	pthread_mutex_lock(&c->lock);
 	c->stopping = true;
 	for (;;) {
-		cmd = next_to_cancel(c, &bucket);
+		cmd = next_to_cancel(c);
 		if (cmd) {
 			pthread_mutex_unlock(&c->lock);
 			command_cancel(core, cmd);
@@ -478,6 +620,8 @@ void commands_deinit(struct core *core)
 {
 	struct commands *c = &core->commands;
 
+	list_for_each_safe (pos, tmp, &c->lent)
+		dir_buffer_free(dir_buffer_of(list_entry(pos, struct dir_buffer_owner, link)));
 	free(c->threads);
 	pthread_cond_destroy(&c->idle);
 	pthread_cond_destroy(&c->cancel_work);

@@ -11,6 +11,9 @@
  * will be completed later; the completion may even overtake the callback's return.  Whoever completes it calls
  * finished() exactly once, with no lock held, on whatever thread that is.  Cancelling a queued or pended
  * command finishes it at once with -ECANCELED; a running one when its callback returns.
+ *
+ * Notifications about one item are numbered in the order in which they are submitted, and run in it: one is not put
+ * into the queue before the callback of the one before has returned.
  */
 
 #include <pthread.h>
@@ -21,6 +24,7 @@
 #include "util/list.h"
 
 struct core;
+struct core_completion;
 struct node;
 struct dir_buffer;
 struct listing;
@@ -32,6 +36,9 @@ enum command_kind {
 	COMMAND_END_ENUM,
 	COMMAND_PLACEHOLDER,
 	COMMAND_DATA,
+	COMMAND_QUERY_NAME, /* does the provider have an item of that path? */
+	COMMAND_NOTIFY,     /* core/notice.h */
+	COMMAND_N_KINDS,
 };
 
 enum command_state {
@@ -54,6 +61,13 @@ struct command {
 	uint32_t uid;
 	uint8_t session_id[16]; /* enumeration: id of the session */
 	bool restart;          /* get enumeration: first of its session */
+	uint32_t event;        /* notification: enum core_event */
+	bool is_directory;     /* notification: of the item */
+	bool is_modified;      /* notification of a deletion: the content was changed by who has it open */
+	char *destination;     /* owned; notification of renames and links: the new path; else NULL */
+	uint64_t handle;       /* notification: of the open file, 0: none */
+	struct process *process; /* referenced; notification: who did it, NULL: unknown */
+	struct notice *notice; /* referenced; notification: who waits for it, or NULL */
 	uint64_t offset;       /* data: wanted range */
 	uint64_t length;
 	struct listing *listing;     /* enumeration; referenced */
@@ -67,9 +81,14 @@ struct command {
 	int32_t id;           /* while it is QUEUED to PENDED */
 	bool cancelled;
 	bool succeeded;       /* the callback itself returned success, though the command was cancelled */
+	bool is_lent;         /* it was cancelled while the provider may still fill its buffer */
 	bool completed_early; /* prj_complete_command() came before the callback returned */
 	int early_error;
+	uint64_t sequence;    /* notification: its number, from 1 */
+	uint32_t reply_mask;  /* notification: set by whoever completes it; 0: unchanged */
 	struct list link;     /* in the queue, or in the cancel queue */
+	struct list lane_link; /* notification: behind the others about the same item */
+	struct list outstanding_link;
 	struct command *hash_next;
 
 	/* The provider's answer, protected by node's lock. */
@@ -80,6 +99,8 @@ struct command {
 #define COMMAND_N_BUCKETS 1024
 #define COMMAND_N_CANCELLED 1024
 #define COMMAND_QUEUE_MAX 65536
+#define COMMAND_FACTS_MAX (4 * COMMAND_QUEUE_MAX) /* of what must not be lost because of others */
+#define COMMAND_N_LANES 256
 
 struct commands {
 	pthread_mutex_t lock;
@@ -88,10 +109,15 @@ struct commands {
 	pthread_cond_t idle;   /* something finished */
 	struct list queue;
 	struct list cancel_queue;
+	struct list outstanding; /* oldest first */
+	struct list lanes[COMMAND_N_LANES]; /* notifications that have not returned, by node */
+	uint64_t n_notifications;
+	struct list lent; /* buffers of cancelled commands, until the provider completes these: struct dir_buffer_owner */
 	struct command *buckets[COMMAND_N_BUCKETS]; /* by id */
 	int32_t next_id;
 	uint64_t n_outstanding;
-	uint64_t n_queued;
+	uint64_t n_queued;      /* with what waits in its lane */
+	uint64_t n_queued_facts; /* of these */
 	unsigned n_running;
 	bool stopping;         /* only what ends sessions is accepted */
 	bool quit;
@@ -111,13 +137,14 @@ void commands_deinit(struct core *core);
 /* A command on @node with both paths and the version filled in. One reference. NULL: no memory. */
 struct command *command_new(struct core *core, enum command_kind kind, struct node *node);
 struct command *command_ref(struct core *core, struct command *cmd);
-void command_unref(struct core *core, struct command *cmd);
+struct command *command_unref(struct core *core, struct command *cmd); /* NULL is fine; NULL */
 
 /* Queue it; the queue has its own reference.  On an error finished() is not called:
  * -ENOTCONN stopping, -EBUSY the queue is full. */
 int command_submit(struct core *core, struct command *cmd);
 void command_cancel(struct core *core, struct command *cmd);
-int command_complete(struct core *core, int32_t id, int error, struct dir_buffer *buffer);
+int command_complete(struct core *core, int32_t id, int error,
+		     const struct core_completion *more);
 /* The unfinished, uncancelled command with this id, referenced, or NULL. */
 struct command *command_find(struct core *core, int32_t id);
 /* The placeholder commands in flight for @path (the provider's name for it), referenced.  There can be two or more:
@@ -126,6 +153,8 @@ size_t command_find_placeholders(struct core *core, const char *path, struct com
 
 /* The id under which content is delivered: the command's id and the instance's secret. */
 void command_stream_id(struct core *core, const struct command *cmd, uint8_t ret_id[16]);
+/* The id that stands for the open file that a notification is about. */
+void command_handle_id(struct core *core, const struct command *cmd, uint8_t ret_id[16]);
 struct command *command_find_stream(struct core *core, const uint8_t id[16]);
 
 #endif

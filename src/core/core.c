@@ -76,8 +76,10 @@ int core_new(struct store *store, const struct core_config *config, struct core 
 	pthread_mutex_init(&core->kept_lock, NULL);
 	tree_lock_init(&core->tree);
 	contents_init(&core->contents);
+	negative_init(core);
 	pthread_mutex_init(&core->dir_handles_lock, NULL);
 	list_init(&core->dir_handles);
+	opened_init(&core->opened);
 	for (size_t i = 0; i < CORE_N_STAGING_LOCKS; i++)
 		pthread_mutex_init(&core->staging_locks[i], NULL);
 	r = getrandom(core->stream_secret, sizeof(core->stream_secret), 0) ==
@@ -85,6 +87,7 @@ int core_new(struct store *store, const struct core_config *config, struct core 
 	memcpy(&core->session_secret, core->stream_secret, sizeof(core->session_secret));
 	core->session_secret = ~core->session_secret;
 	/* All of them, so that core_stop() and core_free() find everything initialised after a failure. */
+	r = first_error(r, notices_init(&core->notices, config));
 	r = first_error(r, node_table_init(core));
 	r = first_error(r, wait_init(core));
 	r = first_error(r, disk_init(core));
@@ -116,6 +119,7 @@ struct core *core_free(struct core *core)
 	if (!core)
 		return NULL;
 	dir_handles_free(core);
+	opened_deinit(core, &core->opened);
 	for (size_t i = 0; i < CORE_N_KEPT; i++)
 		node_unref(core, core->kept[i]);
 	node_table_deinit(core);
@@ -126,6 +130,8 @@ struct core *core_free(struct core *core)
 		pthread_mutex_destroy(&core->staging_locks[i]);
 	pthread_mutex_destroy(&core->dir_handles_lock);
 	pthread_mutex_destroy(&core->kept_lock);
+	negative_deinit(core);
+	notices_deinit(&core->notices);
 	contents_deinit(&core->contents);
 	tree_lock_deinit(&core->tree);
 	free(core);
@@ -139,7 +145,12 @@ struct store *core_store(struct core *core)
 
 bool core_opens_untracked(const struct core *core)
 {
-	return core->config.stable_view;
+	return core->config.stable_view && !core->notices.tracks_opens;
+}
+
+bool core_wants_truncating_opens(const struct core *core)
+{
+	return core->notices.tracks_opens;
 }
 
 void core_keep(struct core *core, struct node *node)
@@ -251,12 +262,15 @@ int core_write_placeholder(struct core *core, const char *path, const struct rec
 		r = describe_unasked(core, path, rec);
 		tree_unlock(core);
 	}
+	/* Last, so that no answer from before is taken in after it; also if it was for nobody: the provider has it. */
+	negative_remove(core, path);
 	return r;
 }
 
-int core_complete(struct core *core, int32_t command_id, int error, struct dir_buffer *buffer)
+int core_complete(struct core *core, int32_t command_id, int error,
+		  const struct core_completion *more)
 {
-	return command_complete(core, command_id, error, buffer);
+	return command_complete(core, command_id, error, more);
 }
 
 /* ---- facts --------------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ enum core_change {
 	CORE_CHANGE_ATIME = 1 << 4, /* nsec may be UTIME_NOW */
 	CORE_CHANGE_MTIME = 1 << 5,
 	CORE_CHANGE_KILL_PRIV = 1 << 6, /* the caller may not keep set-id bits when the content changes */
+	CORE_CHANGE_BY_HANDLE = 1 << 7, /* not a change: the caller has the file open */
 };
 
 struct core_setattr {
@@ -148,6 +149,7 @@ struct core_req {
 		uint64_t interrupted_ms;
 		char *name;           /* owned: lookup, getxattr, ioctl */
 		struct op_args *args; /* owned: of what changes something */
+		struct op_notices *notices; /* owned: what the provider is asked and told of it */
 		struct core *core;
 		struct waitq *waitq;  /* where it is parked; protected by core->wait.lock, as what follows */
 		struct list wait_link;
@@ -162,7 +164,9 @@ void core_lookup(struct core *core, struct core_req *req, uint64_t parent_id, co
 void core_forget(struct core *core, uint64_t node_id, uint64_t n_lookups);
 void core_getattr(struct core *core, struct core_req *req, uint64_t node_id);
 void core_readlink(struct core *core, struct core_req *req, uint64_t node_id);
-void core_open(struct core *core, struct core_req *req, uint64_t node_id);
+/* @flags: O_ACCMODE and O_TRUNC count.  @kill_priv: as CORE_CHANGE_KILL_PRIV, for O_TRUNC. */
+void core_open(struct core *core, struct core_req *req, uint64_t node_id, uint32_t flags,
+	       bool kill_priv);
 void core_release(struct core *core, uint64_t node_id, uint64_t handle);
 /* @handle 0: the file was opened without an upcall. */
 void core_read(struct core *core, struct core_req *req, uint64_t node_id, uint64_t handle,
@@ -179,9 +183,9 @@ void core_readdir(struct core *core, struct core_req *req, uint64_t node_id, uin
  * What makes a name: -EEXIST, and the answer is an entry, counted as one lookup.  @umask: of the caller.
  */
 void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
-		 uint32_t mode, uint32_t umask);
-void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t mode,
-		  uint32_t umask);
+		 uint32_t flags, uint32_t mode, uint32_t umask);
+void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t flags,
+		  uint32_t mode, uint32_t umask);
 /* @mode with its type: a directory too. */
 void core_mknod(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
 		uint32_t mode, uint32_t rdev, uint32_t umask);
@@ -224,6 +228,8 @@ int core_interrupt(struct core *core, uint64_t unique);
 
 /* May OPEN / OPENDIR be answered "never ask again"?  Fixed for the life of the instance. */
 bool core_opens_untracked(const struct core *core);
+/* Has core_open() to be told that it truncates?  Else that is a core_setattr() of its own. */
+bool core_wants_truncating_opens(const struct core *core);
 struct store *core_store(struct core *core);
 
 /* The bytes of one file on disk, kept open while somebody holds a reference. */
@@ -271,6 +277,31 @@ struct core_provider {
 	void (*cancel)(void *context, struct command *cmd); /* may be NULL */
 };
 
+/* What applications do, as far as the provider may hear of it: bits of masks. */
+enum core_event {
+	CORE_EVENT_SUPPRESS = 0x1, /* in a mask: none, whatever else it says */
+	CORE_EVENT_OPENED = 0x2,
+	CORE_EVENT_CREATED = 0x4,
+	CORE_EVENT_OVERWRITTEN = 0x8,
+	CORE_EVENT_PRE_DELETE = 0x10,
+	CORE_EVENT_PRE_RENAME = 0x20,
+	CORE_EVENT_PRE_LINK = 0x40,
+	CORE_EVENT_RENAMED = 0x80,
+	CORE_EVENT_LINKED = 0x100,
+	CORE_EVENT_CLOSED = 0x200, /* unmodified */
+	CORE_EVENT_CLOSED_MODIFIED = 0x400,
+	CORE_EVENT_CLOSED_DELETED = 0x800,
+	CORE_EVENT_PRE_CONVERT = 0x1000,
+};
+#define CORE_EVENTS_ALL 0x1fffu
+#define CORE_MASK_UNCHANGED UINT32_MAX /* of a reply: likewise 0 */
+
+/* Which events are wanted of what is at @root and below, as long as no deeper mapping says something else. */
+struct core_mapping {
+	const char *root; /* a relative path; "": all */
+	uint32_t mask;
+};
+
 enum core_order {
 	CORE_ORDER_WINDOWS,
 	CORE_ORDER_BYTES,
@@ -280,6 +311,10 @@ enum core_order {
 struct core_config {
 	struct core_provider provider;
 	void *provider_context;
+	bool can_query_name;     /* the provider understands COMMAND_QUERY_NAME */
+	bool negative_path_cache; /* absent names are remembered until core_clear_negative_paths() */
+	const struct core_mapping *mappings; /* copied; none: no notifications */
+	size_t n_mappings;
 	unsigned n_callback_threads;
 	bool stable_view;
 	bool revalidate;
@@ -313,8 +348,17 @@ int core_write_data(struct core *core, const uint8_t stream_id[16], const void *
 int core_write_data_from_fd(struct core *core, const uint8_t stream_id[16], int fd,
 			    uint64_t fd_offset, uint64_t offset, uint64_t length,
 			    bool on_completion);
-/* -EINVAL: not pended.  0 also for one that was cancelled. @buffer: the filled listing, or NULL. */
-int core_complete(struct core *core, int32_t command_id, int error, struct dir_buffer *buffer);
+/* What comes with a completion. */
+struct core_completion {
+	struct dir_buffer *buffer; /* of a listing: the filled one; else NULL */
+	bool has_mask;             /* of a notification */
+	uint32_t mask;             /* 0, CORE_MASK_UNCHANGED or a mask for the open file */
+};
+/* -EINVAL: not pended, or @more does not fit its kind.  0 also for one that was cancelled. @more may be NULL. */
+int core_complete(struct core *core, int32_t command_id, int error,
+		  const struct core_completion *more);
+/* Forget the names that were found absent. How many there were. */
+uint32_t core_clear_negative_paths(struct core *core);
 
 /* ---- facts ---------------------------------------------------------------------------------- */
 
@@ -346,6 +390,11 @@ int core_complete(struct core *core, int32_t command_id, int error, struct dir_b
 	X(callbacks_end_enum, "end enumeration callbacks")                                    \
 	X(callbacks_placeholder, "get placeholder info callbacks")                            \
 	X(callbacks_data, "get file data callbacks")                                          \
+	X(callbacks_query, "query file name callbacks")                                       \
+	X(notifications, "notification callbacks")                                            \
+	X(notifications_lost, "notifications of closed files that the provider was too slow to take") \
+	X(vetoes, "operations that the provider refused in a notification")                   \
+	X(negative_hits, "look-ups answered by the negative path cache")                      \
 	X(callbacks_failed, "callbacks that returned an error other than not found")          \
 	X(cancels, "commands cancelled")                                                      \
 	X(bytes_fetched, "bytes delivered by the provider")                                   \

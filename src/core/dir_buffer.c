@@ -4,6 +4,7 @@
 #include "core/dir_buffer.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,11 @@
 #include "util/name.h"
 
 struct dir_buffer {
+	pthread_mutex_t lock; /* the provider may fill it while the command is cancelled */
+	bool closed;
 	struct buf entries; /* struct raw_entry */
 	struct buf text;
+	struct dir_buffer_owner owner;
 };
 
 struct raw_entry {
@@ -23,7 +27,13 @@ struct raw_entry {
 
 struct dir_buffer *dir_buffer_new(void)
 {
-	return calloc(1, sizeof(struct dir_buffer));
+	struct dir_buffer *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	pthread_mutex_init(&b->lock, NULL);
+	list_init(&b->owner.link);
+	return b;
 }
 
 void dir_buffer_free(struct dir_buffer *b)
@@ -32,10 +42,30 @@ void dir_buffer_free(struct dir_buffer *b)
 		return;
 	buf_deinit(&b->entries);
 	buf_deinit(&b->text);
+	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
 
-int dir_buffer_add(struct dir_buffer *b, const char *name, const struct record *rec)
+struct dir_buffer_owner *dir_buffer_owner(struct dir_buffer *b)
+{
+	return &b->owner;
+}
+
+struct dir_buffer *dir_buffer_of(struct dir_buffer_owner *owner)
+{
+	return container_of(owner, struct dir_buffer, owner);
+}
+
+void dir_buffer_close(struct dir_buffer *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->closed = true;
+	buf_deinit(&b->entries);
+	buf_deinit(&b->text);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static int add(struct dir_buffer *b, const char *name, const struct record *rec)
 {
 	size_t length = strlen(name), target = rec->fields & RECORD_TARGET ? rec->target.size : 0;
 	struct raw_entry raw = {
@@ -55,6 +85,8 @@ int dir_buffer_add(struct dir_buffer *b, const char *name, const struct record *
 		.target_at = UINT32_MAX,
 	};
 
+	if (b->closed)
+		return -ECANCELED;
 	if (!name_is_valid(name, length))
 		return -EINVAL;
 	if (b->entries.size &&
@@ -68,6 +100,16 @@ int dir_buffer_add(struct dir_buffer *b, const char *name, const struct record *
 	}
 	buf_append(&b->entries, &raw, sizeof(raw));
 	return b->text.failed || b->entries.failed ? -ENOMEM : 0;
+}
+
+int dir_buffer_add(struct dir_buffer *b, const char *name, const struct record *rec)
+{
+	int r;
+
+	pthread_mutex_lock(&b->lock);
+	r = add(b, name, rec);
+	pthread_mutex_unlock(&b->lock);
+	return r;
 }
 
 size_t dir_buffer_count(const struct dir_buffer *b)

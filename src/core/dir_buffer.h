@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "store/record.h"
+#include "util/list.h"
 
 struct listing_entry {
 	const char *name;
@@ -27,9 +28,19 @@ struct dir_buffer;
 /* Room for this many bytes of names and entries in one call of the provider. */
 #define DIR_BUFFER_SIZE (256 * 1024)
 
+/* A link for whoever owns it. */
+struct dir_buffer_owner {
+	struct list link;
+	int32_t command_id;
+};
+
 struct dir_buffer *dir_buffer_new(void);
 void dir_buffer_free(struct dir_buffer *b);
-/* Append one entry. -ENOBUFS: full (never when it is empty); -EINVAL: not a possible name. */
+struct dir_buffer_owner *dir_buffer_owner(struct dir_buffer *b);
+struct dir_buffer *dir_buffer_of(struct dir_buffer_owner *owner);
+/* Nobody wants what is in it any more, but the provider may still add to it. */
+void dir_buffer_close(struct dir_buffer *b);
+/* Append one entry. -ENOBUFS: full (never when it is empty); -EINVAL: not a possible name; -ECANCELED: closed. */
 int dir_buffer_add(struct dir_buffer *b, const char *name, const struct record *rec);
 size_t dir_buffer_count(const struct dir_buffer *b);
 /* Its strings stay in the buffer. */

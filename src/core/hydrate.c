@@ -608,7 +608,8 @@ static bool concerned(struct core_req *req, void *context, int *ret_result)
 		return o->error < 0;
 	}
 	end = MIN(start + req->op.size, o->h->size);
-	if (ranges_has(&o->h->arrived, start, end))
+	/* What came of a small file that failed is thrown away: its readers would ask again, for ever. */
+	if (!(o->h->small && o->error < 0) && ranges_has(&o->h->arrived, start, end))
 		return true;
 	if (o->error < 0 && start < o->end && o->start < end) {
 		*ret_result = again_or(o->error);

@@ -11,7 +11,10 @@
 #include "core/dirs.h"
 #include "core/disk.h"
 #include "core/listing.h"
+#include "core/negative.h"
 #include "core/node.h"
+#include "core/notice.h"
+#include "core/opened.h"
 #include "core/tree_lock.h"
 #include "core/wait.h"
 #include "store/change.h"
@@ -98,9 +101,12 @@ struct core {
 	struct commands commands;
 	struct disk disk;
 	struct contents contents;
+	struct negative_paths negative;
 	struct node *root;
 	pthread_mutex_t dir_handles_lock;
 	struct list dir_handles; /* open directories: the kernel does not close them when the mount goes */
+	struct notices notices;
+	struct opened_table opened;
 	pthread_mutex_t kept_lock;
 	struct node *kept[CORE_N_KEPT]; /* a ring; referenced */
 	unsigned next_kept;
@@ -178,6 +184,8 @@ int resolve_known(struct core *core, struct node *parent, const char *name, stru
 int resolve_usable(struct core *core, struct core_req *req, struct node *node);
 /* Make sure that it has been described by the provider at all: it is about to appear on disk. */
 int resolve_described(struct core *core, struct core_req *req, struct node *node);
+/* Ask whether the provider has @node, which is apart, and nothing else of it: NODE_VIRTUAL, or NODE_GONE. */
+int resolve_existence(struct core *core, struct core_req *req, struct node *node);
 /* Can an answer about it be given without asking? The caller holds node_lock(). */
 bool node_is_fresh(struct core *core, const struct node *node);
 uint64_t node_valid_ms(struct core *core, const struct node *node);
@@ -193,8 +201,9 @@ void node_init_from_item(struct core *core, struct node *node, const struct stor
 /* Keep a node that nobody uses yet alive for a while: a bounded number, oldest out first. */
 void core_keep(struct core *core, struct node *node);
 
-/* readdir.c: close what is still open. */
+/* readdir.c: close what is still open; one of them. */
 void dir_handles_free(struct core *core);
+void dir_handle_free(struct core *core, uint64_t handle);
 
 /* hydrate.c */
 

@@ -76,13 +76,29 @@ static int new_place_init(struct core *core, struct core_req *req, uint64_t dir_
 	return 0;
 }
 
-/* It is on disk; now it is known. */
+/* The handle of a file that is made and opened in one. */
+static int opened_at_once(struct core *core, struct core_req *req, struct node *node,
+			  struct handle **ret)
+{
+	*ret = NULL;
+	if (!core->notices.tracks_opens) {
+		req->ret.created.handle = atomic_fetch_add(&core->next_handle, 1);
+		return 0;
+	}
+	*ret = handle_new(core, req, node, req->op.args->flags & ~(uint32_t)O_TRUNC);
+	req->ret.created.handle = (uint64_t)(uintptr_t)*ret;
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* It is on disk; now it is known. @fd: of a file that stays open, else -1. */
 static int made(struct core *core, struct core_req *req, const struct new_place *place,
 		const struct store_item *item, int fd)
 {
+	struct notice_about about = {.event = CORE_EVENT_CREATED, .path = place->path};
 	struct content *content;
 	bool is_new;
 	struct node *node = node_find_or_new(core, place->dir, place->name, &is_new);
+	int r = 0;
 
 	if (!node)
 		return -ENOMEM;
@@ -96,13 +112,18 @@ static int made(struct core *core, struct core_req *req, const struct new_place 
 		if (content)
 			content_attach(core, node, content, false);
 		content_unref(content);
+		r = opened_at_once(core, req, node, &about.handle);
 	}
-	node_lock(core, node);
-	node_entry(core, node, &req->ret.entry);
-	node_unlock(core, node);
-	node_count_lookup(core, node);
+	if (r == 0) {
+		node_lock(core, node);
+		node_entry(core, node, &req->ret.entry);
+		node_unlock(core, node);
+		node_count_lookup(core, node);
+		about.node = node;
+		notice_tell(core, req, &about);
+	}
 	node_unref(core, node);
-	return 0;
+	return r;
 }
 
 static struct store_creator creator_of(const struct core_req *req)
@@ -127,8 +148,6 @@ int op_create(struct core *core, struct core_req *req)
 				      &item);
 	if (r == 0)
 		r = made(core, req, &place, &item, fd);
-	if (r == 0)
-		req->ret.created.handle = atomic_fetch_add(&core->next_handle, 1);
 	store_item_deinit(&item);
 	new_place_deinit(core, &place);
 	return r;
@@ -178,8 +197,9 @@ static int made_unnamed(struct core *core, struct core_req *req, struct node *di
 {
 	struct content *content = content_new(fd, true);
 	struct node *node = node_new_apart(core, dir, "");
+	struct handle *handle;
 
-	if (!content || !node) {
+	if (!content || !node || opened_at_once(core, req, node, &handle) < 0) {
 		content_unref(content);
 		node_unref(core, node);
 		return -ENOMEM;
@@ -193,7 +213,6 @@ static int made_unnamed(struct core *core, struct core_req *req, struct node *di
 	node_unlock(core, node);
 	content_attach(core, node, content, true);
 	content_unref(content);
-	req->ret.created.handle = atomic_fetch_add(&core->next_handle, 1);
 	node_count_lookup(core, node);
 	node_unref(core, node);
 	return 0;
@@ -324,29 +343,71 @@ static int linked(struct core *core, struct core_req *req, struct node *node,
 	return 0;
 }
 
+static bool is_unnamed(struct core *core, struct node *node)
+{
+	bool yes;
+
+	node_lock(core, node);
+	yes = node->flags & NODE_UNLINKED;
+	node_unlock(core, node);
+	return yes;
+}
+
+/* Make one more name, when the provider does not object. */
+static int link_node(struct core *core, struct core_req *req, struct node *node,
+		     const struct notice_about *about, struct new_place *ret_place,
+		     struct store_item *ret_item)
+{
+	int fd, r = notice_ask(core, req, about);
+
+	if (r != 0)
+		return r;
+	fd = open_for_link(core, req, node);
+	if (fd < 0)
+		return fd == -EINPROGRESS ? CORE_PENDING : fd;
+	r = new_place_init(core, req, req->op.args->other_id, req->op.args->other_name, ret_place);
+	if (r == 0)
+		r = store_link(core->store, fd, ret_place->path, ret_item);
+	(void)close(fd);
+	return r == 0 ? linked(core, req, node, ret_place, ret_item) : r;
+}
+
+/* The path that it has, and the one that it is to have. */
+static int link_paths(struct core *core, const struct core_req *req, struct node *node, char **ret_path,
+		      char **ret_destination)
+{
+	struct node *dir = node_get(core, req->op.args->other_id);
+
+	if (!dir)
+		return -ESTALE;
+	*ret_path = is_unnamed(core, node) ? strdup("") : node_path(core, node);
+	*ret_destination = node_child_path(core, dir, req->op.args->other_name);
+	node_unref(core, dir);
+	return *ret_path && *ret_destination ? 0 : -ENOMEM;
+}
+
 int op_link(struct core *core, struct core_req *req)
 {
 	struct node *node = node_get(core, req->op.node_id);
+	_cleanup_(freep) char *path = NULL, *destination = NULL;
+	struct notice_about about = {.event = CORE_EVENT_PRE_LINK, .node = node};
 	struct new_place place = {0};
 	struct store_item item = {0};
-	int fd = -1, r;
+	int r;
 
 	if (!node)
 		return -ESTALE;
 	r = node_is_dir(node) ? -EPERM : 0;
+	if (r == 0)
+		r = link_paths(core, req, node, &path, &destination);
+	about.path = path;
+	about.destination = destination;
+	if (r == 0)
+		r = link_node(core, req, node, &about, &place, &item);
 	if (r == 0) {
-		fd = open_for_link(core, req, node);
-		r = fd == -EINPROGRESS ? CORE_PENDING : MIN(fd, 0);
+		about.event = CORE_EVENT_LINKED;
+		notice_tell(core, req, &about);
 	}
-	if (r == 0)
-		r = new_place_init(core, req, req->op.args->other_id, req->op.args->other_name,
-				   &place);
-	if (r == 0)
-		r = store_link(core->store, fd, place.path, &item);
-	if (r == 0)
-		r = linked(core, req, node, &place, &item);
-	if (fd >= 0)
-		(void)close(fd);
 	store_item_deinit(&item);
 	new_place_deinit(core, &place);
 	node_unref(core, node);

@@ -54,8 +54,9 @@ enum node_flag {
 	NODE_BASE_ABSENT = 1 << 10, /* local; the provider had none of that name at checked_ms */
 	NODE_YOUNG = 1 << 11,       /* full, and what it was made from is not durable yet */
 	NODE_HIDDEN = 1 << 12,      /* unlinked, and its content has a name in .projfs: that is node->name */
-	NODE_SHRUNK = 1 << 14,      /* described as shorter than the kernel was told: see describe() in resolve.c */
 	NODE_CONVERTED = 1 << 13,   /* full, and was the provider's at this very name */
+	NODE_SHRUNK = 1 << 14,      /* described as shorter than the kernel was told: see describe() in resolve.c */
+	NODE_MAY_CONVERT = 1 << 15, /* the provider has agreed that it becomes full */
 };
 
 /* One more name of a file with several: a hard link. Protected by table.lock. */

@@ -2,19 +2,37 @@
 /* The short questions about one item: look-up, attributes, links, open. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "core/change.h"
 #include "core/internal.h"
 
+/* May the kernel remember that there is no such name? Somebody must be going to tell it when there is. */
+static bool stays_absent(struct core *core, const struct core_req *req)
+{
+	struct node *dir;
+	bool known;
+
+	if (!core->config.negative_path_cache)
+		return core->config.stable_view;
+	dir = node_get(core, req->op.node_id);
+	if (!dir)
+		return false;
+	tree_read(core);
+	known = negative_knows(core, dir, req->op.name);
+	tree_unlock(core);
+	node_unref(core, dir);
+	/* What was asked for and did not get into the cache is outdated, or one too many. */
+	return known || (core->config.stable_view && !req->op.n_asked);
+}
+
 int op_lookup_answer(struct core *core, struct core_req *req, int r, struct node *node)
 {
-	if (r == -ENOENT && core->config.stable_view) {
+	if (r == -ENOENT && stays_absent(core, req)) {
 		req->ret.entry = (struct core_entry){.entry_valid_ms = CORE_FOREVER};
 		return 0;
 	}
-	if (r == 0)
-		r = node_refresh(core, node);
 	if (r != 0)
 		return r;
 	node_lock(core, node);
@@ -66,36 +84,75 @@ int op_getattr(struct core *core, struct core_req *req)
 	return r;
 }
 
+/* Everything that must be true before a file can be open. */
+static int ready_to_open(struct core *core, struct core_req *req, struct node *node)
+{
+	const struct op_args *args = req->op.args;
+	bool gone;
+	int r = S_ISREG(node->mode) ? resolve_fresh(core, req, node) : 0;
+
+	if (r != 0)
+		return r;
+	node_lock(core, node);
+	gone = node->state == NODE_GONE;
+	node_unlock(core, node);
+	/* The kernel looks the name up again and comes back with its new node. */
+	if (gone)
+		return -ESTALE;
+	if (!(args->flags & O_TRUNC) || !S_ISREG(node->mode))
+		return 0;
+	return truncate_node(core, req, node, 0, args->kill_priv);
+}
+
+/* The handle that the kernel will name it by; who wants to hear of it is told. */
+static int handle_of_open(struct core *core, struct core_req *req, struct node *node)
+{
+	uint32_t flags = req->op.args->flags;
+	struct notice_about about = {
+		.event = flags & O_TRUNC ? CORE_EVENT_OVERWRITTEN : CORE_EVENT_OPENED,
+		.node = node,
+	};
+
+	/* Other content always has another node. */
+	req->ret.open.keep_cache = true;
+	if (!core->notices.tracks_opens) {
+		req->ret.open.handle = atomic_fetch_add(&core->next_handle, 1);
+		return 0;
+	}
+	about.handle = handle_new(core, req, node, flags);
+	if (!about.handle)
+		return -ENOMEM;
+	req->ret.open.handle = (uint64_t)(uintptr_t)about.handle;
+	notice_tell(core, req, &about);
+	return 0;
+}
+
 int op_open(struct core *core, struct core_req *req)
 {
 	struct node *node = node_get(core, req->op.node_id);
-	bool gone;
 	int r;
 
 	if (!node)
 		return -ESTALE;
-	r = S_ISREG(node->mode) ? resolve_fresh(core, req, node) : 0;
-	if (r == 0) {
-		node_lock(core, node);
-		gone = node->state == NODE_GONE;
-		node_unlock(core, node);
-		/* The kernel looks the name up again and comes back with its new node. */
-		if (gone)
-			r = -ESTALE;
-		req->ret.open.handle = atomic_fetch_add(&core->next_handle, 1);
-		/* Other content always has another node. */
-		req->ret.open.keep_cache = true;
-	}
+	r = ready_to_open(core, req, node);
+	if (r == 0)
+		r = handle_of_open(core, req, node);
 	node_unref(core, node);
 	return r;
 }
 
 void core_release(struct core *core, uint64_t node_id, uint64_t handle)
 {
-	/* Nothing hangs on a handle yet; closing notifications will. */
-	(void)core;
 	(void)node_id;
-	(void)handle;
+	if (core->notices.tracks_opens && handle)
+		notice_closed(core, (struct handle *)(uintptr_t)handle);
+}
+
+void open_undo(struct core *core, struct core_req *req, struct handle *h)
+{
+	if (req->op.kind == OP_OPENDIR)
+		dir_handle_free(core, req->ret.open.handle);
+	(void)handle_close(core, h);
 }
 
 /* Is there an item of this node on disk that answers for it? */

@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,27 @@ struct dir_handle {
 	struct list link;        /* protected by core->dir_handles_lock */
 	struct listing *listing; /* protected by the node's lock */
 	bool delivered;          /* likewise: a read from offset 0 is a rewind, which loads anew */
+	struct handle *open;     /* NULL: nobody wants to hear of opens; constant */
 };
+
+static struct dir_handle *dir_handle_new(struct core *core, struct core_req *req, struct node *node)
+{
+	struct dir_handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	if (core->notices.tracks_opens) {
+		h->open = handle_new(core, req, node, O_RDONLY);
+		if (!h->open) {
+			free(h);
+			return NULL;
+		}
+	}
+	pthread_mutex_lock(&core->dir_handles_lock);
+	list_append(&core->dir_handles, &h->link);
+	pthread_mutex_unlock(&core->dir_handles_lock);
+	return h;
+}
 
 int op_opendir(struct core *core, struct core_req *req)
 {
@@ -29,27 +50,39 @@ int op_opendir(struct core *core, struct core_req *req)
 		return -ESTALE;
 	if (!node_is_dir(node))
 		r = -ENOTDIR;
+	h = r == 0 ? dir_handle_new(core, req, node) : NULL;
+	if (r == 0 && !h)
+		r = -ENOMEM;
+	if (r == 0) {
+		req->ret.open.handle = (uint64_t)(uintptr_t)h;
+		req->ret.open.keep_cache = core->config.stable_view;
+		if (h->open)
+			notice_tell(core, req, &(struct notice_about){.event = CORE_EVENT_OPENED,
+								      .node = node,
+								      .handle = h->open});
+	}
 	node_unref(core, node);
-	if (r < 0)
-		return r;
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return -ENOMEM;
-	pthread_mutex_lock(&core->dir_handles_lock);
-	list_append(&core->dir_handles, &h->link);
-	pthread_mutex_unlock(&core->dir_handles_lock);
-	req->ret.open.handle = (uint64_t)(uintptr_t)h;
-	req->ret.open.keep_cache = core->config.stable_view;
-	return 0;
+	return r;
 }
 
 void core_releasedir(struct core *core, uint64_t node_id, uint64_t handle)
 {
 	struct dir_handle *h = (struct dir_handle *)(uintptr_t)handle;
+	struct handle *open;
 
 	(void)node_id;
 	if (!h)
 		return;
+	open = h->open;
+	dir_handle_free(core, handle);
+	if (open)
+		notice_closed(core, open);
+}
+
+void dir_handle_free(struct core *core, uint64_t handle)
+{
+	struct dir_handle *h = (struct dir_handle *)(uintptr_t)handle;
+
 	pthread_mutex_lock(&core->dir_handles_lock);
 	list_remove(&h->link);
 	pthread_mutex_unlock(&core->dir_handles_lock);
@@ -67,31 +100,37 @@ void dir_handles_free(struct core *core)
 	}
 }
 
-/* The node of an entry that is on disk, or whose attributes are wanted, referenced, or NULL. */
-static struct node *entry_node(struct core *core, struct node *dir, const struct listing_entry *e)
+/*
+ * The node of an entry that is on disk, or whose attributes are wanted, referenced, or NULL.  *@ret_read: it was made from
+ * what is on disk just now.
+ */
+static struct node *entry_node(struct core *core, struct node *dir, const struct listing_entry *e,
+			       bool *ret_read)
 {
-	struct node *node = NULL, *known = NULL;
+	struct node *node, *known = node_find(core, dir, e->name);
 
-	if (e->local) {
-		node = node_find(core, dir, e->name);
-		return node || resolve_local(core, dir, e->name, &node) == 0 ? node : NULL;
-	}
-	known = node_find(core, dir, e->name);
+	*ret_read = false;
 	/* A listing of one open directory does not hear what users have changed since. */
-	if (!known && !core->config.stable_view &&
-	    resolve_local(core, dir, e->name, &known) == -ENOENT)
-		return NULL;
+	if (!known && (e->local || !core->config.stable_view)) {
+		int r = resolve_local(core, dir, e->name, &known);
+
+		*ret_read = known;
+		if (!known && (e->local || r == -ENOENT))
+			return NULL;
+	}
+	if (e->local)
+		return known;
 	node = listing_make_node(core, dir, e);
 	node_unref(core, known);
 	return node;
 }
 
 /* Can its attributes be handed out with the listing? */
-static bool has_good_attributes(struct core *core, struct node *node)
+static bool has_good_attributes(struct core *core, struct node *node, bool is_read)
 {
 	bool good;
 
-	if (node_refresh(core, node) < 0)
+	if (!is_read && node_refresh(core, node) < 0)
 		return false;
 	node_lock(core, node);
 	good = node_is_fresh(core, node) && node->state != NODE_GONE &&
@@ -133,18 +172,19 @@ static bool emit_entry(struct emitter *em, const struct listing_entry *e, uint64
 	};
 	struct core_entry entry;
 	struct node *node = NULL;
-	bool has_attributes, taken;
+	bool has_attributes, is_read, taken;
 
 	if (em->req->op.plus || e->local)
-		node = entry_node(em->core, em->dir, e);
+		node = entry_node(em->core, em->dir, e, &is_read);
 	if (node) {
-		has_attributes = has_good_attributes(em->core, node);
+		has_attributes = em->req->op.plus &&
+				 has_good_attributes(em->core, node, is_read);
 		node_lock(em->core, node);
 		node_entry(em->core, node, &entry);
 		node_unlock(em->core, node);
 		dirent.type = (entry.attr.mode & S_IFMT) >> 12;
 		dirent.ino = entry.attr.ino;
-		dirent.entry = em->req->op.plus && has_attributes ? &entry : NULL;
+		dirent.entry = has_attributes ? &entry : NULL;
 	} else {
 		dirent.ino = child_identity(em, e->name);
 		if (e->local)

@@ -164,15 +164,21 @@ static int take_dir_away(struct core *core, struct node *node, struct node *pare
 static int remove_child(struct core *core, struct core_req *req, struct node *parent,
 			struct node *node, bool dir)
 {
+	_cleanup_(freep) char *path = node_child_path(core, parent, req->op.name);
+	struct notice_about about = {.event = CORE_EVENT_PRE_DELETE, .node = node, .path = path};
 	const char *name = req->op.name;
 	bool tombstone;
 	int r;
 
+	if (!path)
+		return -ENOMEM;
 	if (dir && !node_is_dir(node))
 		return -ENOTDIR;
 	if (!dir && node_is_dir(node))
 		return -EISDIR;
 	r = dir ? dir_must_be_empty(core, req, node) : 0;
+	if (r == 0)
+		r = notice_ask(core, req, &about);
 	if (r == 0)
 		r = base_exists(core, req, parent, name, node, &tombstone);
 	if (r == 0)
@@ -183,8 +189,12 @@ static int remove_child(struct core *core, struct core_req *req, struct node *pa
 		return r;
 	r = dir ? take_dir_away(core, node, parent, name, tombstone)
 		: take_away(core, node, parent, name, tombstone);
-	if (r == 0)
+	if (r == 0) {
 		listing_note(core, parent, name, LISTING_REMOVED);
+		about.event = CORE_EVENT_CLOSED_DELETED;
+		about.is_modified = opened_is_changed(core, node);
+		notice_tell(core, req, &about);
+	}
 	return r;
 }
 

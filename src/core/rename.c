@@ -222,6 +222,42 @@ static int both_ready(struct core *core, struct core_req *req, const struct side
 	return r;
 }
 
+/* One item that goes from one name to another. */
+static struct notice_about move_of(uint32_t event, const struct side *from, const struct side *to, bool is_second)
+{
+	return (struct notice_about){
+		.event = event,
+		.node = from->node,
+		.path = from->path,
+		.destination = to->path,
+		.is_second = is_second,
+	};
+}
+
+/* May it be done?  An exchange is two renames. */
+static int ask_provider(struct core *core, struct core_req *req, const struct side *from,
+			const struct side *to)
+{
+	struct notice_about one = move_of(CORE_EVENT_PRE_RENAME, from, to, false);
+	struct notice_about two = move_of(CORE_EVENT_PRE_RENAME, to, from, true);
+	int r = notice_ask(core, req, &one);
+
+	if (r == 0 && (req->op.args->flags & RENAME_EXCHANGE))
+		r = notice_ask(core, req, &two);
+	return r;
+}
+
+static void tell_provider(struct core *core, struct core_req *req, const struct side *from,
+			  const struct side *to)
+{
+	struct notice_about one = move_of(CORE_EVENT_RENAMED, from, to, false);
+	struct notice_about two = move_of(CORE_EVENT_RENAMED, to, from, true);
+
+	notice_tell(core, req, &one);
+	if (req->op.args->flags & RENAME_EXCHANGE)
+		notice_tell(core, req, &two);
+}
+
 static int rename_sides(struct core *core, struct core_req *req, const struct side *from,
 			const struct side *to)
 {
@@ -234,6 +270,8 @@ static int rename_sides(struct core *core, struct core_req *req, const struct si
 	if (from->node == to->node)
 		return 0; /* two names of one file: POSIX says, nothing */
 	r = check_new_name(to->dir, to->name);
+	if (r == 0)
+		r = ask_provider(core, req, from, to);
 	if (r == 0)
 		r = describe(core, req, from->node);
 	if (r == 0 && (flags & RENAME_EXCHANGE))
@@ -248,8 +286,10 @@ static int rename_sides(struct core *core, struct core_req *req, const struct si
 		r = both_ready(core, req, from, to);
 	if (r != 0)
 		return r;
-	return flags & RENAME_EXCHANGE ? exchange(core, from, to)
-				       : move(core, from, to, tombstone);
+	r = flags & RENAME_EXCHANGE ? exchange(core, from, to) : move(core, from, to, tombstone);
+	if (r == 0)
+		tell_provider(core, req, from, to);
+	return r;
 }
 
 int op_rename(struct core *core, struct core_req *req)

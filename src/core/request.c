@@ -52,6 +52,7 @@ void req_finish(struct core_req *req, int error)
 	struct op_args *args = steal_ptr(&req->op.args);
 	char *name = steal_ptr(&req->op.name);
 
+	error = notice_outcome(core, req, error);
 	req->done(req, error);
 	free(name);
 	args_free(core, args);
@@ -119,6 +120,10 @@ void req_run(struct core_req *req)
 
 	if (tree_defer(req))
 		return;
+	if (notice_is_told(req)) {
+		req_finish(req, req->op.wake_result);
+		return;
+	}
 	r = wake_result(req);
 	if (r < 0 && req->op.kind == OP_LOOKUP)
 		r = op_lookup_answer(core, req, r, NULL);
@@ -128,6 +133,8 @@ void req_run(struct core_req *req)
 		r = run_locked(core, req, true);
 	if (r == CORE_READY)
 		r = finish_write(core, req);
+	if (r == 0)
+		r = notice_wait(core, req);
 
 	/* Answers that point into memory are finished by the operation itself, which then returns PENDING. */
 	if (r != CORE_PENDING)
@@ -192,13 +199,6 @@ void core_readlink(struct core *core, struct core_req *req, uint64_t node_id)
 {
 	COUNT(core, readlinks);
 	req_start(core, req, OP_READLINK, node_id);
-	req_run(req);
-}
-
-void core_open(struct core *core, struct core_req *req, uint64_t node_id)
-{
-	COUNT(core, opens);
-	req_start(core, req, OP_OPEN, node_id);
 	req_run(req);
 }
 
@@ -317,8 +317,22 @@ static void run_with_other_name(struct core_req *req, const char *text)
 		req_finish(req, -ENOMEM);
 }
 
+void core_open(struct core *core, struct core_req *req, uint64_t node_id, uint32_t flags,
+	       bool kill_priv)
+{
+	struct op_args *args;
+
+	COUNT(core, opens);
+	args = change_start(core, req, OP_OPEN, node_id, NULL);
+	if (!args)
+		return;
+	args->flags = flags;
+	args->kill_priv = kill_priv;
+	req_run(req);
+}
+
 void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
-		 uint32_t mode, uint32_t umask)
+		 uint32_t flags, uint32_t mode, uint32_t umask)
 {
 	struct op_args *args;
 
@@ -326,13 +340,14 @@ void core_create(struct core *core, struct core_req *req, uint64_t parent_id, co
 	args = change_start(core, req, OP_CREATE, parent_id, name);
 	if (!args)
 		return;
+	args->flags = flags;
 	args->mode = mode;
 	args->umask = umask;
 	req_run(req);
 }
 
-void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t mode,
-		  uint32_t umask)
+void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t flags,
+		  uint32_t mode, uint32_t umask)
 {
 	struct op_args *args;
 
@@ -340,6 +355,7 @@ void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint
 	args = change_start(core, req, OP_TMPFILE, dir_id, NULL);
 	if (!args)
 		return;
+	args->flags = flags;
 	args->mode = mode;
 	args->umask = umask;
 	req_run(req);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a name to a node: memory first, then the disk, then a stable view's listing, then the provider.
+ * From a name to a node: memory first, then the disk, then a stable view's listing, then what is known to be absent,
+ * then the provider.
  * An answer in flight hangs on its node (struct node_wait), so that everybody who needs the same item waits for one
  * callback.
  */
@@ -23,6 +24,7 @@ struct node_wait {
 	atomic_uint n_refs;
 	struct node *node;
 	struct command *cmd;
+	uint64_t generation; /* of the negative path cache, before the question; constant */
 };
 
 static void node_wait_unref(struct core *core, struct node_wait *w)
@@ -179,8 +181,11 @@ static int revalidate(struct core *core, struct node *node, const struct record 
 /* The provider's word, and which item of that name it is about. */
 static int complete_description(struct core *core, struct node *node, struct record *rec)
 {
-	_cleanup_(freep) char *origin = node_origin(core, node);
+	_cleanup_(freep) char *origin = NULL;
 
+	if (!store_has_generations(core->store))
+		return 0;
+	origin = node_origin(core, node);
 	if (!origin)
 		return -ENOMEM;
 	rec->generation = store_generation(core->store, origin);
@@ -381,20 +386,57 @@ static void lock_to_describe(struct core *core, struct node *node)
 		tree_read(core);
 }
 
+/* The answer to @cmd has been taken in: those who waited for it go on. */
+static void ask_ended(struct core *core, struct command *cmd, int error)
+{
+	struct node *node = cmd->node;
+	struct node_wait *w;
+	bool unknown;
+
+	node_lock(core, node);
+	unknown = node->state == NODE_UNKNOWN;
+	w = node->wait && node->wait->cmd == cmd ? node->wait : NULL;
+	if (w)
+		node->wait = NULL;
+	node_unlock(core, node);
+	if (!w)
+		return; /* abandoned */
+	if (unknown)
+		node_retire(core, node);
+	wait_wake(core, &w->q, error);
+	node_wait_unref(core, w);
+}
+
+/* Before the name is free again, so that who comes then does not ask anew. */
+static void note_absent(struct core *core, struct command *cmd)
+{
+	struct node *node = cmd->node;
+	uint64_t generation = 0;
+	bool awaited;
+
+	node_lock(core, node);
+	awaited = node->wait && node->wait->cmd == cmd;
+	if (awaited)
+		generation = node->wait->generation;
+	node_unlock(core, node);
+	if (awaited)
+		negative_add(core, cmd->path, generation);
+}
+
 static void ask_finished(struct core *core, struct command *cmd, int error)
 {
 	struct node *node = cmd->node;
 	_cleanup_(freep) uint8_t *answer = NULL;
-	struct node_wait *w;
 	struct record rec;
 	size_t size;
-	bool unknown;
 
 	node_lock(core, node);
 	answer = steal_ptr(&cmd->answer);
 	size = cmd->answer_size;
 	node_unlock(core, node);
 
+	if (error == -ENOENT)
+		note_absent(core, cmd);
 	if (error == 0 && (!answer || record_decode(answer, size, &rec) < 0)) {
 		log_warning("get_placeholder_info of \"%s\" returned success without prj_write_placeholder_info(): "
 			    "reported as EIO", cmd->path);
@@ -412,22 +454,23 @@ static void ask_finished(struct core *core, struct command *cmd, int error)
 		}
 		tree_unlock(core);
 	}
-
-	node_lock(core, node);
-	unknown = node->state == NODE_UNKNOWN;
-	w = node->wait && node->wait->cmd == cmd ? node->wait : NULL;
-	if (w)
-		node->wait = NULL;
-	node_unlock(core, node);
-	if (!w)
-		return; /* abandoned */
-	if (unknown)
-		node_retire(core, node);
-	wait_wake(core, &w->q, error);
-	node_wait_unref(core, w);
+	ask_ended(core, cmd, error);
 }
 
-static struct node_wait *node_wait_new(struct core *core, struct core_req *req, struct node *node)
+/* Yes or no: of what it is nothing was said. */
+static void query_finished(struct core *core, struct command *cmd, int error)
+{
+	struct node *node = cmd->node;
+
+	node_lock(core, node);
+	if (error == 0)
+		node->state = NODE_VIRTUAL;
+	node_unlock(core, node);
+	ask_ended(core, cmd, error);
+}
+
+static struct node_wait *node_wait_new(struct core *core, struct core_req *req, struct node *node,
+				       enum command_kind kind)
 {
 	struct node_wait *w = calloc(1, sizeof(*w));
 
@@ -439,12 +482,13 @@ static struct node_wait *node_wait_new(struct core *core, struct core_req *req, 
 	w->q.unref = waitq_unref;
 	w->n_refs = 1;
 	w->node = node_ref(core, node);
-	w->cmd = command_new(core, COMMAND_PLACEHOLDER, node);
+	w->cmd = command_new(core, kind, node);
 	if (!w->cmd) {
 		node_wait_unref(core, w);
 		return NULL;
 	}
-	w->cmd->finished = ask_finished;
+	w->generation = negative_generation(core, w->cmd->path);
+	w->cmd->finished = kind == COMMAND_QUERY_NAME ? query_finished : ask_finished;
 	w->cmd->pid = req->pid;
 	w->cmd->uid = req->uid;
 	return w;
@@ -475,7 +519,8 @@ static int identify(struct core *core, struct node *node)
 typedef bool known_enough(struct core *core, const struct core_req *req, const struct node *node);
 
 /* Ask the provider about @node, or join those who wait for its answer.  0: there is nothing to ask. */
-static int ask(struct core *core, struct core_req *req, struct node *node, known_enough *enough)
+static int ask(struct core *core, struct core_req *req, struct node *node, enum command_kind kind,
+	       known_enough *enough)
 {
 	struct node_wait *fresh;
 	bool known;
@@ -491,7 +536,7 @@ static int ask(struct core *core, struct core_req *req, struct node *node, known
 	r = identify(core, node);
 	if (r < 0)
 		return r;
-	fresh = node_wait_new(core, req, node);
+	fresh = node_wait_new(core, req, node, kind);
 	if (!fresh)
 		return -ENOMEM;
 	node_lock(core, node);
@@ -574,7 +619,7 @@ static bool is_described_freshly(struct core *core, const struct core_req *req, 
 
 int resolve_fresh(struct core *core, struct core_req *req, struct node *node)
 {
-	return ask(core, req, node, is_described_freshly);
+	return ask(core, req, node, COMMAND_PLACEHOLDER, is_described_freshly);
 }
 
 static bool is_usable(struct core *core, const struct core_req *req, const struct node *node)
@@ -586,7 +631,7 @@ static bool is_usable(struct core *core, const struct core_req *req, const struc
 int resolve_usable(struct core *core, struct core_req *req, struct node *node)
 {
 	bool size_unknown;
-	int r = ask(core, req, node, is_usable);
+	int r = ask(core, req, node, COMMAND_PLACEHOLDER, is_usable);
 
 	if (r != 0)
 		return r;
@@ -603,7 +648,17 @@ static bool is_described(struct core *core, const struct core_req *req, const st
 
 int resolve_described(struct core *core, struct core_req *req, struct node *node)
 {
-	return ask(core, req, node, is_described);
+	return ask(core, req, node, COMMAND_PLACEHOLDER, is_described);
+}
+
+static bool is_told(struct core *core, const struct core_req *req, const struct node *node)
+{
+	return node->state != NODE_UNKNOWN;
+}
+
+int resolve_existence(struct core *core, struct core_req *req, struct node *node)
+{
+	return ask(core, req, node, COMMAND_QUERY_NAME, is_told);
 }
 
 static uint16_t flags_of_record(const struct record *rec)
@@ -703,6 +758,8 @@ static struct node *node_of_item(struct core *core, struct node *parent, const c
 		/* A link or fifo that lost the last name that was known here. */
 		if (node->state == NODE_GONE)
 			node_init_from_item(core, node, item);
+		else
+			node_apply_stat(node, &item->st);
 		node->flags &= (uint16_t)~NODE_UNLINKED;
 		node_unlock(core, node);
 		return node;
@@ -788,7 +845,13 @@ int resolve_child(struct core *core, struct core_req *req, struct node *parent, 
 	if (!parent->parent && !strcmp(name, STORE_PRIVATE))
 		return -ENOENT;
 	child = node_find(core, parent, name);
-	if (!child) {
+	if (child) {
+		r = node_refresh(core, child);
+		if (r < 0) {
+			node_unref(core, child);
+			return r;
+		}
+	} else {
 		r = resolve_local(core, parent, name, &child);
 		if (r < 0 && r != -ENODATA)
 			return r;
@@ -804,6 +867,10 @@ int resolve_child(struct core *core, struct core_req *req, struct node *parent, 
 			return r;
 	}
 	if (!child) {
+		if (negative_knows(core, parent, name)) {
+			COUNT(core, negative_hits);
+			return -ENOENT;
+		}
 		child = node_find_or_new(core, parent, name, &is_new);
 		if (!child)
 			return -ENOMEM;

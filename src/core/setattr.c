@@ -434,6 +434,12 @@ static int drop_privilege(struct core *core, struct core_req *req, struct node *
 	return 0;
 }
 
+/* By its path: an open, a change and a close in one. */
+static void tell_truncated(struct core *core, struct core_req *req, struct node *node)
+{
+	notice_tell(core, req, &(struct notice_about){.event = CORE_EVENT_CLOSED_MODIFIED, .node = node});
+}
+
 int op_setattr(struct core *core, struct core_req *req)
 {
 	const struct core_setattr *a = &req->op.args->attr;
@@ -442,7 +448,7 @@ int op_setattr(struct core *core, struct core_req *req)
 
 	if (!node)
 		return -ESTALE;
-	if (a->fields == CORE_CHANGE_KILL_PRIV)
+	if ((a->fields & ~(uint32_t)CORE_CHANGE_BY_HANDLE) == CORE_CHANGE_KILL_PRIV)
 		r = drop_privilege(core, req, node);
 	if (r == 0 && (a->fields & CORE_CHANGE_SIZE))
 		r = truncate_node(core, req, node, a->size, a->fields & CORE_CHANGE_KILL_PRIV);
@@ -458,6 +464,8 @@ int op_setattr(struct core *core, struct core_req *req)
 		node_attr(node, &req->ret.attr.attr);
 		req->ret.attr.valid_ms = node_valid_ms(core, node);
 		node_unlock(core, node);
+		if ((a->fields & CORE_CHANGE_SIZE) && !(a->fields & CORE_CHANGE_BY_HANDLE))
+			tell_truncated(core, req, node);
 	}
 	node_unref(core, node);
 	return r;

@@ -164,6 +164,7 @@ static int convert(struct core *core, struct node *node)
 int full_ready(struct core *core, struct core_req *req, struct node *node)
 {
 	enum node_state state;
+	uint64_t limit;
 	int r;
 
 	if (!S_ISREG(node->mode))
@@ -178,15 +179,17 @@ int full_ready(struct core *core, struct core_req *req, struct node *node)
 		case NODE_GONE:
 			return -EIO; /* another version has replaced it */
 		case NODE_HYDRATED:
+			r = notice_ask_convert(core, req, node);
+			if (r != 0)
+				return r;
 			if (!tree_is_exclusive())
 				return CORE_EXCLUSIVE;
 			r = convert(core, node);
 			break;
 		default:
 			/* The limit is for each step on the way: a large file may take long. */
-			if (core->config.data_timeout_ms)
-				req->op.deadline_ms =
-					clock_now_ms() + core->config.data_timeout_ms;
+			limit = core->config.data_timeout_ms;
+			req->op.deadline_ms = limit ? clock_now_ms() + limit : 0;
 			r = op_hydrate_node(core, req, node);
 			break;
 		}
@@ -247,6 +250,13 @@ static int replace_by_empty(struct core *core, struct node *node)
 
 /* ---- changing -------------------------------------------------------------------------------------------- */
 
+/* For who hears of it when the file is closed. */
+static void note_change(struct core *core, const struct node *node)
+{
+	if (core->notices.tracks_opens)
+		opened_note_change(core, node);
+}
+
 /* What the kernel does for a native file when somebody without privilege changes its content. */
 static int drop_set_id(const struct core_req *req, int fd)
 {
@@ -297,13 +307,15 @@ int write_unlocked(struct core *core, struct core_req *req, uint64_t offset, con
 		node_unlock(core, node);
 		r = full ? content_of_node(core, node, true, &content) : -EAGAIN;
 	}
-	node_unref(core, node);
 	tree_unlock(core);
 	if (r == 0 && kill_priv)
 		r = drop_set_id(req, content_fd(content));
 	if (r == 0)
 		r = write_all(content_fd(content), data, size, offset, &req->ret.written);
+	if (r == 0)
+		note_change(core, node);
 	content_unref(content);
+	node_unref(core, node);
 	return r;
 }
 
@@ -332,6 +344,9 @@ int truncate_node(struct core *core, struct core_req *req, struct node *node, ui
 		      !(node->flags & NODE_UNLINKED);
 	node_unlock(core, node);
 	if (placeholder && size == 0 && S_ISREG(node->mode)) {
+		r = notice_ask_convert(core, req, node);
+		if (r != 0)
+			return r;
 		if (!tree_is_exclusive())
 			return CORE_EXCLUSIVE;
 		r = resolve_fresh(core, req, node);
@@ -351,6 +366,8 @@ int truncate_node(struct core *core, struct core_req *req, struct node *node, ui
 		r = drop_set_id(req, content_fd(content));
 	if (r == 0 && ftruncate(content_fd(content), (off_t)size) < 0)
 		r = -errno;
+	if (r == 0)
+		note_change(core, node);
 	content_unref(content);
 	return r;
 }
@@ -371,6 +388,8 @@ int op_fallocate(struct core *core, struct core_req *req)
 		if (fallocate(content_fd(content), (int)args->mode, (off_t)args->offset,
 			      (off_t)args->length) < 0)
 			r = -errno;
+		else
+			note_change(core, node);
 		content_unref(content);
 	}
 	node_unref(core, node);
@@ -423,21 +442,28 @@ int op_lseek(struct core *core, struct core_req *req)
 struct copy_job {
 	struct core_req *req;
 	struct content *from, *to; /* referenced */
+	struct node *changed;      /* referenced */
 };
 
 static void copy_job(void *arg)
 {
 	struct copy_job *job = arg;
 	const struct op_args *args = job->req->op.args;
+	struct core *core = job->req->op.core;
 	off64_t in = (off64_t)args->attr.size, out = (off64_t)args->offset;
 	ssize_t n;
+	int r;
 
 	do {
 		n = copy_file_range(content_fd(job->from), &in, content_fd(job->to), &out,
 				    MIN(args->length, (uint64_t)COPY_MAX), 0);
 	} while (n < 0 && errno == EINTR);
+	r = n < 0 ? -errno : 0;
+	if (n > 0)
+		note_change(core, job->changed);
 	job->req->ret.written = (uint64_t)MAX(n, 0);
-	req_finish(job->req, n < 0 ? -errno : 0);
+	req_finish(job->req, r);
+	node_unref(core, job->changed);
 	content_unref(job->from);
 	content_unref(job->to);
 	free(job);
@@ -454,11 +480,13 @@ static int start_copy(struct core *core, struct core_req *req, struct node *from
 		r = content_of_node(core, to, true, &job->to);
 	if (r == 0) {
 		job->req = req;
+		job->changed = node_ref(core, to);
 		r = core_run_on_disk_thread(core, copy_job, job);
 	}
 	if (r == 0)
 		return CORE_PENDING;
 	if (job) {
+		node_unref(core, job->changed);
 		content_unref(job->from);
 		content_unref(job->to);
 	}

@@ -64,6 +64,8 @@ void change_setattr(const struct call *call)
 	/* What is neither size nor owner nor times is chown() without an owner, or takes privileges away. */
 	if (!change.fields)
 		change.fields = CORE_CHANGE_KILL_PRIV;
+	if (in->valid & FATTR_FH)
+		change.fields |= CORE_CHANGE_BY_HANDLE;
 	req = call_req(call, reply_attr);
 	if (req)
 		core_setattr(core_of(call), &req->core, call->header->nodeid, &change);
@@ -237,8 +239,8 @@ void change_create(const struct call *call)
 	struct fuse_req *req = name ? call_req(call, reply_created) : NULL;
 
 	if (req)
-		core_create(core_of(call), &req->core, call->header->nodeid, name, in->mode & 07777,
-		            in->umask);
+		core_create(core_of(call), &req->core, call->header->nodeid, name, in->flags,
+		            in->mode & 07777, in->umask);
 }
 
 void change_tmpfile(const struct call *call)
@@ -247,8 +249,8 @@ void change_tmpfile(const struct call *call)
 	struct fuse_req *req = call_req(call, reply_created);
 
 	if (req)
-		core_tmpfile(core_of(call), &req->core, call->header->nodeid, in->mode & 07777,
-		             in->umask);
+		core_tmpfile(core_of(call), &req->core, call->header->nodeid, in->flags,
+		             in->mode & 07777, in->umask);
 }
 
 void change_setxattr(const struct call *call)

@@ -86,6 +86,7 @@ static bool untracked(const struct session *s, uint64_t feature)
 
 static void do_open(const struct call *call)
 {
+	const struct fuse_open_in *in = call->arg;
 	struct fuse_req *req;
 
 	if (untracked(call->session, FUSE_NO_OPEN_SUPPORT)) {
@@ -94,7 +95,8 @@ static void do_open(const struct call *call)
 	}
 	req = call_req(call, reply_open);
 	if (req)
-		core_open(call->session->core, &req->core, call->header->nodeid);
+		core_open(call->session->core, &req->core, call->header->nodeid, in->flags,
+		          in->open_flags & FUSE_OPEN_KILL_SUIDGID);
 }
 
 static void do_opendir(const struct call *call)

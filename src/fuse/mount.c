@@ -155,6 +155,8 @@ static uint64_t wanted_features(const struct session *s, const struct fuse_mount
 
 	if (s->untracked)
 		wanted |= FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT;
+	if (core_wants_truncating_opens(s->core))
+		wanted |= FUSE_ATOMIC_O_TRUNC;
 	if (options->allow_other && geteuid() == 0)
 		wanted |= FUSE_POSIX_ACL;
 	return wanted & ~features_parse(secure_getenv("PROJFS_DISABLE"));

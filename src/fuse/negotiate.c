@@ -17,15 +17,19 @@ static const struct feature {
         {"noopen", FUSE_NO_OPEN_SUPPORT},
         {"noopendir", FUSE_NO_OPENDIR_SUPPORT},
         {"max_pages", FUSE_MAX_PAGES},
+        {"atomic_o_trunc", FUSE_ATOMIC_O_TRUNC},
         {"expire_only", FUSE_HAS_EXPIRE_ONLY},
         {"posix_acl", FUSE_POSIX_ACL},
         {"clone", FEATURE_CLONE},
         {"pin", FEATURE_PIN},
 };
 
-/* Data is invalidated by us alone, never by a change of mtime; modes arrive without umask. */
+/*
+ * Data is invalidated by us alone, never by a change of mtime; modes arrive without umask.  Not FUSE_ASYNC_DIO: who
+ * reads with O_DIRECT would wait where no signal reaches him, not even SIGKILL, and we would not be told.
+ */
 #define ALWAYS_WANTED                                                                              \
-	(FUSE_ASYNC_READ | FUSE_ASYNC_DIO | FUSE_BIG_WRITES | FUSE_DONT_MASK |                     \
+	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_DONT_MASK |                                      \
 	 FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT)
 
 uint64_t features_parse(const char *list)

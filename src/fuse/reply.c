@@ -287,10 +287,8 @@ void reply_opendir(struct core_req *core_req, int error)
 	if (!error) {
 		out.fh = core_req->ret.open.handle;
 		/* In a live view each open directory has a listing of its own. */
-		if (req->session->untracked)
-			out.open_flags = FOPEN_CACHE_DIR;
-		if (req->session->untracked && core_req->ret.open.keep_cache)
-			out.open_flags |= FOPEN_KEEP_CACHE;
+		if (core_req->ret.open.keep_cache)
+			out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
 	}
 	finish(req, error, &out, sizeof(out));
 }

@@ -43,6 +43,7 @@ static void missing_arguments_are_refused(void **state)
 	             PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_mark_directory_as_placeholder("/", "a", NULL, &id), PRJ_ERR_NOT_SUPPORTED);
 	assert_fails(prj_adopt_directory("", NULL, &id), PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_get_stop_event(NULL), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_get_virtualization_instance_info(NULL, &facts), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_get_virtualization_instance_info(instance, NULL),
 	             PRJ_ERR_INVALID_PARAMETER);
@@ -53,6 +54,8 @@ static void missing_arguments_are_refused(void **state)
 	             PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_write_placeholder_info(instance, "a", &info, 5),
 	             PRJ_ERR_INSUFFICIENT_BUFFER);
+	assert_fails(prj_write_placeholder_info2(NULL, "a", &info, sizeof(info), NULL),
+	             PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_write_file_data(NULL, &id, "x", 0, 1), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_write_file_data(instance, NULL, "x", 0, 1), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_write_file_data(instance, &id, NULL, 0, 1), PRJ_ERR_INVALID_PARAMETER);
@@ -72,11 +75,66 @@ static void missing_arguments_are_refused(void **state)
 	assert_fails(prj_hydrate_file(NULL), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_unmount_root(NULL, 0), PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(prj_get_on_disk_file_state(NULL, NULL), PRJ_ERR_INVALID_PARAMETER);
-	assert_fails(prj_clear_negative_path_cache(NULL, NULL), PRJ_ERR_NOT_SUPPORTED);
+	assert_fails(prj_clear_negative_path_cache(NULL, NULL), PRJ_ERR_INVALID_PARAMETER);
 	assert_fails(prj_update_file_if_needed(NULL, NULL, NULL, 0, 0, NULL),
 	             PRJ_ERR_NOT_SUPPORTED);
 	assert_fails(prj_delete_file(NULL, NULL, 0, NULL), PRJ_ERR_NOT_SUPPORTED);
 	prj_stop_virtualizing(NULL);
+}
+
+/* A thread of the provider's may still answer when its instance is no more: here it never was one. */
+static void a_handle_that_does_not_run_is_refused(void **state)
+{
+	struct prj_placeholder_info info = {.struct_size = sizeof(info)};
+	struct prj_virtualization_instance_info facts;
+	struct prj_guid id = {{0}};
+	int odd = 0;
+	prj_instance *instance = (prj_instance *)&odd;
+	uint32_t n = 77;
+
+	info.file_basic_info.struct_size = sizeof(info.file_basic_info);
+	assert_fails(prj_get_stop_event(instance), PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_get_virtualization_instance_info(instance, &facts),
+	             PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_open_local(instance), PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_clear_negative_path_cache(instance, &n), PRJ_ERR_INVALID_PARAMETER);
+	assert_int_equal(n, 77);
+	assert_fails(prj_write_placeholder_info(instance, "a", &info, sizeof(info)),
+	             PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_write_file_data(instance, &id, "x", 0, 1), PRJ_ERR_INVALID_HANDLE);
+	assert_fails(prj_write_file_data_from_fd(instance, &id, 0, 0, 0, 1, 0),
+	             PRJ_ERR_INVALID_HANDLE);
+	assert_fails(prj_complete_command(instance, 1, PRJ_OK, NULL), PRJ_ERR_INVALID_PARAMETER);
+	assert_fails(prj_complete_command(instance, 1, (prj_result)0x80004005, NULL),
+	             PRJ_ERR_INVALID_PARAMETER);
+}
+
+static void wrong_structure_sizes_are_refused(void **state)
+{
+	struct dir_buffer *b = dir_buffer_new();
+	prj_dir_entry_buffer *buffer = (prj_dir_entry_buffer *)b;
+	prj_instance *instance = (prj_instance *)&buffer;
+	struct prj_placeholder_info info = {.struct_size = sizeof(info)};
+	struct prj_file_basic_info *basic = &info.file_basic_info;
+
+	for (uint32_t size = 0; size < sizeof(*basic); size++) {
+		basic->struct_size = size;
+		assert_fails(prj_fill_dir_entry_buffer("a", basic, buffer),
+		             PRJ_ERR_INSUFFICIENT_BUFFER);
+		assert_fails(prj_write_placeholder_info(instance, "a", &info, sizeof(info)),
+		             PRJ_ERR_INSUFFICIENT_BUFFER);
+	}
+	basic->struct_size = sizeof(*basic) + 8; /* of a newer program */
+	assert_int_equal(prj_fill_dir_entry_buffer("a", basic, buffer), PRJ_OK);
+	for (uint32_t size = 0; size < sizeof(info); size += 8) {
+		assert_fails(prj_write_placeholder_info(instance, "a", &info, size),
+		             PRJ_ERR_INSUFFICIENT_BUFFER);
+		info.struct_size = size;
+		assert_fails(prj_write_placeholder_info2(instance, "a", &info, sizeof(info), NULL),
+		             PRJ_ERR_INSUFFICIENT_BUFFER);
+		info.struct_size = sizeof(info);
+	}
+	dir_buffer_free(b);
 }
 
 static void malformed_paths_are_refused(void **state)
@@ -210,7 +268,7 @@ static void start_options_are_checked(void **state)
 	assert_fails(start_with(&o), PRJ_ERR_FILE_NOT_FOUND);
 	assert_fails(start_with(&longer.o), PRJ_ERR_FILE_NOT_FOUND);
 	o.flags = PRJ_FLAG_USE_NEGATIVE_PATH_CACHE;
-	assert_fails(start_with(&o), PRJ_ERR_NOT_SUPPORTED);
+	assert_fails(start_with(&o), PRJ_ERR_FILE_NOT_FOUND);
 	o.flags = PRJ_FLAG_PERSIST_PLACEHOLDERS;
 	assert_fails(start_with(&o), PRJ_ERR_NOT_SUPPORTED);
 	o.flags = 0x40000000;
@@ -291,6 +349,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(missing_arguments_are_refused),
+	        cmocka_unit_test(a_handle_that_does_not_run_is_refused),
+	        cmocka_unit_test(wrong_structure_sizes_are_refused),
 	        cmocka_unit_test(malformed_paths_are_refused),
 	        cmocka_unit_test(a_buffer_takes_entries_until_it_is_full),
 	        cmocka_unit_test(start_needs_its_callbacks),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "changes.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
 static int end(struct request *r, struct core_entry *ret)
@@ -18,7 +19,7 @@ int make_file(struct fake *f, uint64_t dir, const char *name, struct core_entry 
 	struct request r;
 
 	request_init(f, &r, WANT_ENTRY);
-	core_create(f->core, &r.req, dir, name, 0644, 0);
+	core_create(f->core, &r.req, dir, name, O_RDWR, 0644, 0);
 	return end(&r, ret);
 }
 
@@ -60,7 +61,7 @@ int make_unnamed(struct fake *f, uint64_t dir, struct core_entry *ret)
 	struct request r;
 
 	request_init(f, &r, WANT_ENTRY);
-	core_tmpfile(f->core, &r.req, dir, 0644, 0);
+	core_tmpfile(f->core, &r.req, dir, O_RDWR, 0644, 0);
 	return end(&r, ret);
 }
 

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/node.h"
+
 #define LIMIT_SECONDS 20
 
 static const struct store_mark mark = {.guid = {1, 2, 3}};
@@ -136,7 +138,7 @@ int fake_answer(struct fake *f, const struct fake_call *call)
 	struct record rec;
 
 	/* It comes after the listing's answer, when the test may be changing the items. */
-	if (call->kind == COMMAND_END_ENUM)
+	if (call->kind == COMMAND_END_ENUM || call->kind == COMMAND_NOTIFY)
 		return 0;
 	item = fake_find(f, call->path);
 
@@ -150,6 +152,8 @@ int fake_answer(struct fake *f, const struct fake_call *call)
 			return -ENOENT;
 		rec = record_of(item);
 		return core_write_placeholder(f->core, call->path, &rec);
+	case COMMAND_QUERY_NAME:
+		return item ? 0 : -ENOENT;
 	default:
 		if (!item)
 			return -ENOENT;
@@ -164,13 +168,23 @@ static struct fake_call call_of(struct fake *f, const struct command *cmd)
 	struct fake_call call = {
 	        .kind = cmd->kind,
 	        .id = cmd->id,
+	        .pid = cmd->pid,
+	        .uid = cmd->uid,
 	        .offset = cmd->offset,
 	        .length = cmd->length,
 	        .restart = cmd->restart,
 	        .buffer = cmd->buffer,
+	        .event = cmd->event,
+	        .is_directory = cmd->is_directory,
+	        .is_modified = cmd->is_modified,
+	        .sequence = cmd->sequence,
+	        .handle = cmd->handle,
+	        .node = cmd->node->id,
 	};
 
 	(void)snprintf(call.path, sizeof(call.path), "%s", cmd->path);
+	if (cmd->destination)
+		(void)snprintf(call.destination, sizeof(call.destination), "%s", cmd->destination);
 	memcpy(&call.session, cmd->session_id, sizeof(call.session));
 	if (cmd->kind == COMMAND_DATA)
 		command_stream_id(f->core, cmd, call.stream);
@@ -227,7 +241,8 @@ int fake_complete(struct fake *f, const struct fake_call *call, int error)
 
 	if (call->kind == COMMAND_START_ENUM && error == 0)
 		f->n_started++;
-	r = core_complete(f->core, call->id, error, call->buffer);
+	r = core_complete(f->core, call->id, error,
+			  &(struct core_completion){.buffer = call->buffer});
 	return r;
 }
 
@@ -616,7 +631,7 @@ int open_node(struct fake *f, uint64_t id)
 	int error;
 
 	request_init(f, &r, WANT_HANDLE);
-	core_open(f->core, &r.req, id);
+	core_open(f->core, &r.req, id, O_RDONLY, false);
 	error = request_wait(&r);
 	request_deinit(&r);
 	return error;

@@ -52,11 +52,18 @@ struct fake_call {
 	enum command_kind kind;
 	int32_t id;
 	char path[300];
+	uint32_t pid, uid; /* of who caused it */
 	uint64_t offset, length;
 	uint8_t stream[16];
 	uint64_t session;
 	bool restart;
 	struct dir_buffer *buffer;
+	/* notifications */
+	uint32_t event;
+	char destination[300]; /* "": none */
+	bool is_directory, is_modified;
+	uint64_t sequence, handle;
+	uint64_t node; /* which item */
 };
 
 struct fake {
@@ -73,7 +80,7 @@ struct fake {
 	int (*hook)(struct fake *f, const struct fake_call *call); /* instead of fake_answer() */
 	unsigned pend; /* answered CORE_PENDING; the test completes them */
 	unsigned gate; /* wait inside the callback until the test opens */
-	int error[COMMAND_DATA + 1];
+	int error[COMMAND_N_KINDS];
 	unsigned per_get; /* entries in one GET */
 
 	/* What happened. */
@@ -96,6 +103,12 @@ struct fake {
 	bool may_keep; /* any number: answers may come after their command was cancelled */
 	bool stopped;
 	bool read_only; /* the next start opens the store for looking only */
+	/* told.h: calls that were looked at, and their text; what some notifications are answered. */
+	size_t n_told;
+	char told[8192];
+	uint32_t vetoed, masked; /* events */
+	int veto;
+	uint32_t mask;
 };
 
 /* cmocka: a live view; fake_restart() after changing f->config for another. */

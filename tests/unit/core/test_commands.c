@@ -37,12 +37,41 @@ static void a_pended_command_is_completed_by_another_thread(void **state)
 	assert_int_equal(core_complete(f->core, 99999, 0, NULL), -EINVAL);
 }
 
+static void a_cancelled_listing_may_still_be_filled_until_it_is_completed(void **state)
+{
+	struct record rec = {.kind = RECORD_FILE};
+	struct fake *f = *state;
+	struct fake_call call;
+	struct request r;
+	uint64_t dir;
+	int added;
+
+	f->config.lookup_timeout_ms = 50;
+	fake_restart(f);
+	fake_add(f, "a", RECORD_FILE, 1);
+	f->pend = KIND(GET_ENUM);
+	dir = open_dir(f, CORE_ROOT_ID);
+	assert_int_equal(read_dir(f, CORE_ROOT_ID, dir, 0, 0, false, &r), -ETIMEDOUT);
+	request_deinit(&r);
+	call = fake_wait_call(f, COMMAND_GET_ENUM, 0);
+	fake_wait_cancelled(f, call.id);
+	/* It is told a moment before the command has ended. */
+	do {
+		added = dir_buffer_add(call.buffer, "b", &rec);
+	} while (added == 0);
+	assert_int_equal(added, -ECANCELED);
+	assert_int_equal(fake_complete(f, &call, 0), 0);
+	core_releasedir(f->core, CORE_ROOT_ID, dir);
+	f->pend = 0;
+}
+
 static int complete_early(struct fake *f, const struct fake_call *call)
 {
+	const struct core_completion more = {.buffer = call->buffer};
 	int r = fake_answer(f, call);
 
-	assert_int_equal(core_complete(f->core, call->id, r, call->buffer), 0);
-	assert_int_equal(core_complete(f->core, call->id, r, call->buffer), -EINVAL);
+	assert_int_equal(core_complete(f->core, call->id, r, &more), 0);
+	assert_int_equal(core_complete(f->core, call->id, r, &more), -EINVAL);
 	return CORE_PENDING;
 }
 
@@ -362,6 +391,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        T(a_pended_command_is_completed_by_another_thread),
+	        T(a_cancelled_listing_may_still_be_filled_until_it_is_completed),
 	        T(completion_may_overtake_the_callbacks_return),
 	        T(a_look_up_that_takes_too_long_is_cancelled),
 	        T(a_read_that_takes_too_long_is_cancelled),

@@ -166,8 +166,11 @@ void core_readlink(struct core *core, struct core_req *req, uint64_t node_id)
 	answer(core, req);
 }
 
-void core_open(struct core *core, struct core_req *req, uint64_t node_id)
+void core_open(struct core *core, struct core_req *req, uint64_t node_id, uint32_t flags,
+               bool kill_priv)
 {
+	core->numbers[0] = flags;
+	core->numbers[1] = kill_priv;
 	noted(core, "open", node_id);
 	answer(core, req);
 }
@@ -278,18 +281,20 @@ static void changed(struct core *core, struct core_req *req, const char *what, u
 }
 
 void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
-                 uint32_t mode, uint32_t umask)
+                 uint32_t flags, uint32_t mode, uint32_t umask)
 {
 	core->numbers[0] = mode;
 	core->numbers[1] = umask;
+	core->numbers[2] = flags;
 	changed(core, req, "create", parent_id, name, NULL);
 }
 
-void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t mode,
-                  uint32_t umask)
+void core_tmpfile(struct core *core, struct core_req *req, uint64_t dir_id, uint32_t flags,
+                  uint32_t mode, uint32_t umask)
 {
 	core->numbers[0] = mode;
 	core->numbers[1] = umask;
+	core->numbers[2] = flags;
 	changed(core, req, "tmpfile", dir_id, NULL, NULL);
 }
 
@@ -401,6 +406,11 @@ int core_interrupt(struct core *core, uint64_t unique)
 	}
 	core->called = "interrupt";
 	return core->interrupt_result;
+}
+
+bool core_wants_truncating_opens(const struct core *core)
+{
+	return !core->untracked;
 }
 
 bool core_opens_untracked(const struct core *core)
