@@ -98,6 +98,7 @@ counted_run() {
 say "the tree"
 one "include arrows" python3 tests/check_layers.py
 one "public headers compile alone as C99 and C++" tests/check_headers.sh
+one "doc/conformance.md says what shows each statement" tests/conformance/generate.py --check
 
 say "building with gcc and clang, warnings are errors"
 GCC=$BUILD/gcc-asan CLANG=$BUILD/clang TSAN=$BUILD/gcc-tsan
@@ -110,7 +111,7 @@ if [ "$failed" -eq 0 ]; then
 	meson_tests "$GCC" "unit and fuzz tests, ASan and UBSan" --timeout-multiplier 3
 	meson_tests "$TSAN" "unit tests under TSan" --timeout-multiplier 5 --wrapper "$PWD/tests/tsan_wrapper.sh" --suite unit
 	one "installs and works from a prefix" tests/check_install.sh "$BUILD"
-	pytest_run "mount tests" tests/mount/run.sh "$GCC" $FULL
+	pytest_run "mount tests" tests/mount/run.sh "$GCC" $FULL --junitxml="$BUILD/mount-tests.xml"
 	if [ "$(id -u)" = 0 ]; then
 		pytest_run "mount tests as an ordinary user" tests/mount/run.sh --as-user "$GCC" $FULL
 	fi
@@ -120,6 +121,7 @@ if [ "$failed" -eq 0 ]; then
 	[ "$FULL" != --full ] || lockstep=(--seconds 600)
 	one "random operations on a view and on a plain copy agree" \
 		tests/fuzz/lockstep_run.py --build "$GCC" "${lockstep[@]}"
+	one "what doc/conformance.md names has passed" tests/conformance/generate.py --results "$BUILD"
 fi
 
 if [ "$FULL" = --full ]; then

@@ -339,9 +339,9 @@ enum prj_notification {
 	PRJ_NOTIFICATION_FILE_HANDLE_CLOSED_FILE_MODIFIED = 0x400,
 	/** It was removed.  Sent at once; later closes of it are not told. */
 	PRJ_NOTIFICATION_FILE_HANDLE_CLOSED_FILE_DELETED = 0x800,
-	/** A placeholder file is about to become full: first write, truncation, hard link.  Its content is here already,
-	 * unless nothing of it is wanted. May refuse: it stays what it is. Stores through a mapping arrive
-	 * when they are written back: their refusal is seen by msync() as EIO. */
+	/** A placeholder file is about to become full: first write, truncation, hard link.  Its content is here
+	 * already, unless nothing of it is wanted. May refuse: it stays what it is. Stores through a mapping arrive
+	 * when they are written back: their refusal is seen by msync(), or by nobody. */
 	PRJ_NOTIFICATION_FILE_PRE_CONVERT_TO_FULL = 0x1000
 };
 
@@ -544,6 +544,7 @@ PRJ_EXPORT void prj_stop_virtualizing(prj_instance *instance);
 /**
  * Our addition: a descriptor, the instance's own, that becomes readable when the instance ought to be
  * stopped: somebody unmounted the root, or asked for it with `projfs umount`.
+ * @returns the descriptor, or PRJ_ERR_INVALID_PARAMETER (negative) for an instance that is NULL or stopped
  */
 PRJ_EXPORT int prj_get_stop_event(prj_instance *instance);
 
@@ -636,8 +637,8 @@ PRJ_EXPORT prj_result prj_write_file_data_from_fd(prj_instance *instance,
  * @param info       may be NULL: a file of size 0
  * @retval PRJ_ERR_INSUFFICIENT_BUFFER  no room left: keep the entry for the next call
  * @retval PRJ_ERR_INVALID_PARAMETER    not a possible name
- * @retval PRJ_ERR_OPERATION_ABORTED    the command was pended and has been cancelled; the buffer stays valid until it is
- *                                      completed, which is then PRJ_OK without effect
+ * @retval PRJ_ERR_OPERATION_ABORTED    the command was pended and has been cancelled; the buffer stays valid until it
+ *                                      is completed, which is then PRJ_OK without effect
  */
 PRJ_EXPORT prj_result prj_fill_dir_entry_buffer(const char *file_name,
 						const struct prj_file_basic_info *info,

@@ -193,7 +193,7 @@ static int refuse(const struct commands *c, const struct command *cmd)
 		return 0;
 	if (c->stopping)
 		return -ENOTCONN;
-	/* Nobody waits for most facts, so they come without a bound: they must not crowd out what somebody waits for. */
+	/* Nobody waits for most facts, so they come without a bound, and must not crowd out what is waited for. */
 	if (is_fact(cmd))
 		return c->n_queued_facts >= COMMAND_FACTS_MAX ? -EBUSY : 0;
 	return c->n_queued - c->n_queued_facts >= COMMAND_QUEUE_MAX ? -EBUSY : 0;

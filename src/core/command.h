@@ -112,7 +112,7 @@ struct commands {
 	struct list outstanding; /* oldest first */
 	struct list lanes[COMMAND_N_LANES]; /* notifications that have not returned, by node */
 	uint64_t n_notifications;
-	struct list lent; /* buffers of cancelled commands, until the provider completes these: struct dir_buffer_owner */
+	struct list lent; /* struct dir_buffer_owner: of cancelled commands, until the provider completes these */
 	struct command *buckets[COMMAND_N_BUCKETS]; /* by id */
 	int32_t next_id;
 	uint64_t n_outstanding;

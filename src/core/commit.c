@@ -110,7 +110,9 @@ static int commit_unlinked(struct core *core, struct node *node, struct hydratio
 
 	if (!begin_commit(core, node, h))
 		return 0;
-	r = dress(core, node, content_fd(h->content));
+	r = staging_open(core, node, h);
+	if (r == 0)
+		r = dress(core, node, content_fd(h->content));
 	if (r == 0 && h->partial)
 		store_partial_drop(core->store, node->ino);
 	end_commit(core, node, h, r);
@@ -128,6 +130,8 @@ static int commit_named(struct core *core, struct node *node, struct hydration *
 		return 0; /* outdated: readers of the old version have its bytes, the name is not its own */
 	path = node_path(core, node);
 	r = path ? dirs_make(core, node->parent) : -ENOMEM;
+	if (r == 0)
+		r = staging_open(core, node, h); /* an empty file: nothing has been delivered */
 	if (r == 0)
 		r = give_name(core, node, h, path);
 	end_commit(core, node, h, r);

@@ -48,11 +48,14 @@ static struct flight *flight_of(struct hydration *h, const struct command *cmd)
 }
 
 /* May these bytes be delivered? 0, 1: they are there already, or a negative errno. */
-static int admit(struct hydration *h, uint64_t offset, uint64_t length)
+static int admit(struct core *core, const struct command *cmd, uint64_t offset, uint64_t length)
 {
+	struct hydration *h = cmd->hydration;
+	bool is_staged;
 	int r = 0;
 
 	pthread_mutex_lock(&h->lock);
+	is_staged = h->is_staged;
 	if (h->dead)
 		r = -EBADF;
 	else if (!length || length > INT64_MAX || offset > INT64_MAX - length)
@@ -62,7 +65,7 @@ static int admit(struct hydration *h, uint64_t offset, uint64_t length)
 	else if (ranges_has(&h->arrived, offset, offset + length))
 		r = 1;
 	pthread_mutex_unlock(&h->lock);
-	return r;
+	return r == 0 && !is_staged ? staging_open(core, cmd->node, h) : r;
 }
 
 /* The bytes are in the file: count them, now or when the command succeeds. */
@@ -113,7 +116,7 @@ int core_write_data(struct core *core, const uint8_t stream_id[16], const void *
 
 	if (!cmd)
 		return -EBADF;
-	r = admit(cmd->hydration, offset, length);
+	r = admit(core, cmd, offset, length);
 	if (r == 0)
 		r = write_all(cmd->hydration->fd, data, offset, length);
 	if (r == 0)
@@ -179,8 +182,8 @@ int core_write_data_from_fd(struct core *core, const uint8_t stream_id[16], int 
 
 	if (!cmd)
 		return -EBADF;
+	r = admit(core, cmd, offset, length);
 	to = cmd->hydration->fd;
-	r = admit(cmd->hydration, offset, length);
 	if (r == 0)
 		r = length < COPY_RANGE_MIN ? copy_by_buffer(fd, fd_offset, to, offset, length)
 					    : copy_range(fd, fd_offset, to, offset, length);

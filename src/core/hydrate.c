@@ -4,9 +4,7 @@
 #include "core/hydration.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/internal.h"
 #include "util/clock.h"
@@ -33,6 +31,7 @@ void hydration_unref(struct core *core, struct hydration *h)
 	stage_free(h->stage);
 	partial_free(h->partial);
 	ranges_deinit(&h->arrived);
+	free(h->rec);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }
@@ -98,62 +97,9 @@ void hydration_drop(struct core *core, struct hydration *h, int error)
 	hydration_unref(core, h);
 }
 
-/* What an earlier instance, or an earlier reader, left behind. */
-static int take_up_partial(struct hydration *h)
-{
-	int r = 0;
-
-	for (uint64_t at = 0; r == 0 && partial_bytes(h->partial) && at < h->size; at += PARTIAL_CHUNK) {
-		uint64_t end = MIN(at + PARTIAL_CHUNK, h->size);
-
-		if (partial_has(h->partial, at, end - at))
-			r = ranges_add(&h->arrived, at, end, NULL);
-	}
-	atomic_store(&h->bytes, partial_bytes(h->partial));
-	return r;
-}
-
-static int open_staging(struct core *core, struct node *node, struct hydration *h,
-			const struct record *rec)
-{
-	_cleanup_(freep) char *path = node_path(core, node);
-	int fd, r;
-
-	if (!path)
-		return -ENOMEM;
-	if (h->small) {
-		r = store_stage_new(core->store, path, &h->stage);
-		/* A directory that lay on its way has been removed: it needs no place any more. */
-		if (r == -ENOTDIR)
-			r = store_stage_new(core->store, node->name, &h->stage);
-		if (r < 0)
-			return r;
-		h->fd = stage_fd(h->stage);
-	} else {
-		/* Without a ContentID nothing tells which version an earlier part is of. */
-		if (!rec->content_id.size)
-			store_partial_drop(core->store, node->ino);
-		r = store_partial_open(core->store, node->ino, rec, &h->partial);
-		if (r < 0)
-			return r;
-		h->fd = partial_fd(h->partial);
-		r = take_up_partial(h);
-		if (r < 0)
-			return r;
-	}
-	fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		return -errno;
-	h->content = content_new(fd, true);
-	return h->content ? 0 : -ENOMEM;
-}
-
 static int hydration_new(struct core *core, struct node *node, struct hydration **ret)
 {
-	_cleanup_(freep) uint8_t *copy = NULL;
 	struct hydration *h = calloc(1, sizeof(*h));
-	struct record rec;
-	size_t size = 0;
 	int r;
 
 	if (!h)
@@ -169,18 +115,16 @@ static int hydration_new(struct core *core, struct node *node, struct hydration 
 	list_init(&h->flights);
 	node_lock(core, node);
 	if (node->rec) {
-		size = node->rec_size;
-		copy = malloc(size);
-		if (copy)
-			memcpy(copy, node->rec, size);
+		h->rec_size = node->rec_size;
+		h->rec = malloc(h->rec_size);
+		if (h->rec)
+			memcpy(h->rec, node->rec, h->rec_size);
 	}
 	h->size_unknown = node->flags & NODE_SIZE_UNKNOWN;
 	h->size = h->size_unknown ? 0 : node->size;
 	node_unlock(core, node);
 	h->small = h->size_unknown || h->size <= core->config.small_file_bytes;
-	r = copy ? record_decode(copy, size, &rec) : -EIO;
-	if (r == 0)
-		r = open_staging(core, node, h, &rec);
+	r = h->rec ? staging_take_up(core, node, h) : -EIO;
 	if (r < 0) {
 		hydration_unref(core, h);
 		return r;

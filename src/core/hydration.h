@@ -6,6 +6,7 @@
  * The content of one file on its way from the provider to its place on disk.
  *
  *	hydrate.c   what readers need is asked for, by window; who waits for what
+ *	staging.c   the files that it is kept in on its way
  *	deliver.c   bytes that the provider hands over
  *	commit.c    the last byte has come: the file gets its name
  *
@@ -53,11 +54,15 @@ struct hydration {
 	pthread_mutex_t lock;
 	/* Constant. */
 	bool small;
+	uint8_t *rec;            /* owned; the record that described the file then */
+	size_t rec_size;
+	/* Set once, before the first byte arrives; protected by the node's staging lock until is_staged. */
 	struct stage *stage;     /* small */
 	struct partial *partial; /* large */
-	int fd;                  /* of either; borrowed */
+	int fd;                  /* of either; borrowed; -1: not open yet */
 	struct content *content; /* likewise, for readers */
 	/* Protected by lock. */
+	bool is_staged;          /* the files are open */
 	uint64_t size;
 	bool size_unknown;
 	bool dead;               /* outdated: what still arrives is for nobody */
@@ -77,6 +82,12 @@ struct outcome {
 				  * -ECANCELED: let them ask again */
 	uint64_t start, end;
 };
+
+/* Open the files again that hold a part of @h already.  The caller holds the node's staging lock. */
+int staging_take_up(struct core *core, struct node *node, struct hydration *h);
+/* Open them if they are not open.  -EBADF: @node, a large file, gets its content from another hydration by now.
+ * Call with no lock but the tree lock. */
+int staging_open(struct core *core, struct node *node, struct hydration *h);
 
 /* Wake whom @outcome concerns. Call without locks. */
 void hydration_wake(struct core *core, const struct outcome *outcome);

@@ -504,13 +504,9 @@ int notice_ask_convert(struct core *core, struct core_req *req, struct node *nod
 	struct notice *n;
 	int r;
 
-	if (!may_be_wanted(core, &about))
+	if (!may_be_wanted(core, &about) || may_convert(core, node))
 		return 0;
-	pthread_mutex_lock(&core->notices.lock);
-	r = join_conversion(core, req, node);
-	pthread_mutex_unlock(&core->notices.lock);
-	if (r != -ENODATA)
-		return r;
+	/* Also where another question is joined: the provider's own process must not wait for itself. */
 	r = command_for(core, req, &about, &cmd);
 	if (r < 0 || !cmd)
 		return r;

@@ -57,8 +57,8 @@ struct notice_about {
 };
 
 /*
- * May it be done?  0: yes, or nobody wants to know; CORE_PENDING; or the negative errno of the refusal.  Called again in
- * the next run of @req it says 0.
+ * May it be done?  0: yes, or nobody wants to know; CORE_PENDING; or the negative errno of the refusal.  Called again
+ * in the next run of @req it says 0.
  */
 int notice_ask(struct core *core, struct core_req *req, const struct notice_about *about);
 /* May the projected file @node become full?  Asked once, however many want to change it. */

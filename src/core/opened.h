@@ -3,9 +3,9 @@
 #define PROJFS_CORE_OPENED_H
 
 /*
- * Which items are open, by whom, and what became of them since: known only in instances whose provider wants to hear of
- * opens and closes.  A handle is one open file description: descriptors that were dup'ed or inherited share it, and so do
- * mappings, which keep it open.
+ * Which items are open, by whom, and what became of them since: known only in instances whose provider wants to hear
+ * of opens and closes.  A handle is one open file description: descriptors that were dup'ed or inherited share it, and
+ * so do mappings, which keep it open.
  */
 
 #include <pthread.h>

@@ -17,8 +17,8 @@ struct process {
 	char image[]; /* path of the executable; "" if unknown */
 };
 
-/* Referenced; NULL: it cannot be seen (any more, or in this pid namespace), is the kernel itself (write-back), or there is
- * no memory. */
+/* Referenced; NULL: it cannot be seen (any more, or in this pid namespace), is the kernel itself (write-back), or there
+ * is no memory. */
 struct process *process_of_thread(uint32_t tid, uint32_t uid);
 struct process *process_ref(struct process *p);    /* NULL is fine in all three */
 struct process *process_unref(struct process *p);  /* NULL */

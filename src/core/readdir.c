@@ -101,8 +101,8 @@ void dir_handles_free(struct core *core)
 }
 
 /*
- * The node of an entry that is on disk, or whose attributes are wanted, referenced, or NULL.  *@ret_read: it was made from
- * what is on disk just now.
+ * The node of an entry that is on disk, or whose attributes are wanted, referenced, or NULL.  *@ret_read: it was made
+ * from what is on disk just now.
  */
 static struct node *entry_node(struct core *core, struct node *dir, const struct listing_entry *e,
 			       bool *ret_read)

@@ -58,8 +58,7 @@ static void a_cancelled_listing_may_still_be_filled_until_it_is_completed(void *
 	/* It is told a moment before the command has ended. */
 	do {
 		added = dir_buffer_add(call.buffer, "b", &rec);
-	} while (added == 0);
-	assert_int_equal(added, -ECANCELED);
+	} while (added != -ECANCELED);
 	assert_int_equal(fake_complete(f, &call, 0), 0);
 	core_releasedir(f->core, CORE_ROOT_ID, dir);
 	f->pend = 0;

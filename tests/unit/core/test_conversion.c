@@ -209,7 +209,7 @@ static void a_write_times_out(void **state)
 	struct fake_item *item = fake_add(f, "a", RECORD_FILE, 5000);
 	uint64_t id;
 
-	f->config.data_timeout_ms = 1000; /* what follows must make it on a busy machine */
+	f->config.data_timeout_ms = 3000; /* what follows must make it on a busy machine */
 	fake_restart(f);
 	id = find(f, "a").node_id;
 	f->pend = KIND(DATA);

@@ -82,8 +82,8 @@ static const char *path_name(const struct fake_call *call)
 }
 
 /*
- * The one callback thread has returned from all of them.  One about an item is queued when that before it has returned, so
- * a callback of another kind may come in between.
+ * The one callback thread has returned from all of them.  One about an item is queued when that before it has
+ * returned, so a callback of another kind may come in between.
  */
 static void wait_for_all(struct fake *f)
 {
