@@ -23,14 +23,17 @@ cd "$work"
 fail() { echo "check_install: $*" >&2; exit 1; }
 
 for page in projfs.1 projfs-mount.1 projfs-umount.1 projfs-status.1 projfs-state.1 projfs-ls.1 projfs-hydrate.1 \
-	projfs-restore.1 projfs-fsck.1 projfs-sync.1 projfs-doctor.1 projfs-dir.7; do
+	projfs-restore.1 projfs-fsck.1 projfs-sync.1 projfs-doctor.1 projfs-dir.7 projfs-fault.7; do
 	find "$prefix" -name "$page" | grep -q . || fail "no manual page $page"
 done
 find "$prefix" -path '*bash-completion*' -name projfs | grep -q . || fail "no completion"
 ! grep -rIl "$here" "$prefix" --include='*.pc' --include='*.h' || fail "the source tree's path was installed"
 
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
-[ -f "$(pkg-config --variable=providerdir projfs)/dir.so" ] || fail "pkg-config's providerdir has no dir.so"
+for provider in dir fault; do
+	[ -f "$(pkg-config --variable=providerdir projfs)/$provider.so" ] ||
+		fail "pkg-config's providerdir has no $provider.so"
+done
 
 # Programs and providers build against what was installed.
 read -ra flags <<<"$(pkg-config --cflags --libs projfs)"

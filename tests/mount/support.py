@@ -414,7 +414,8 @@ class Box:
             "XDG_RUNTIME_DIR": os.fspath(self.dir / "run"),
             "PROJFS_HELPER": os.fspath(BUILD / "src/fuse/projfs-helper"),
             "PROJFS_PROVIDER_PATH": ":".join(
-                os.fspath(BUILD / d) for d in ("src/provider/dir", "examples", "tests/mount")
+                os.fspath(BUILD / d)
+                for d in ("src/provider/dir", "src/provider/fault", "examples", "tests/mount")
             ),
             "PROJFS_TEST_DIR": os.fspath(self.dir),
             "ASAN_OPTIONS": f"log_path={logs}:detect_stack_use_after_return=1",

@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* The provider that the library sees: each callback is noted, and then goes the way that a rule says. */
 #include "puppet.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK (256u * 1024)
-
-/* One open listing: the items that existed when it was opened, in the order in which they are given. */
-struct session {
-	struct session *next;
-	struct prj_guid id;
-	struct item **items;
-	size_t n_items, position;
-};
-
-/* One callback, with all that is needed to answer it later. */
-struct call {
-	struct puppet *puppet;
-	enum kind kind;
-	prj_instance *instance;
-	int32_t command_id;
-	struct prj_guid id; /* the enumeration, or the data stream */
-	bool restart;
-	prj_dir_entry_buffer *buffer;
-	uint64_t offset;
-	uint32_t length;
-	bool is_held; /* a worker: wait to be released first */
-	char path[4096];
-};
-
-static const char *const kind_names[N_KINDS] = {"lookup", "list", "data", "cancel"};
+static const char *const kind_names[N_KINDS] = {
+        "lookup", "list", "data", "cancel", "start", "end", "query",
+        /* notifications, by their bits from 0x2 on */
+        "opened", "created", "overwritten", "pre-delete", "pre-rename", "pre-link", "renamed",
+        "linked", "closed", "closed-modified", "closed-deleted", "pre-convert"};
 
 int kind_parse(const char *name)
 {
@@ -41,221 +20,77 @@ int kind_parse(const char *name)
 	return -1;
 }
 
-struct item *item_find(struct puppet *p, const char *path, bool create)
+static enum kind kind_of_event(enum prj_notification event)
 {
-	uint32_t hash = 2166136261u;
-	struct item **bucket, *item, **items;
+	enum kind kind = KIND_EVENT;
 
-	for (const char *c = path; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	bucket = &p->buckets[(hash ^ hash >> 16) % N_BUCKETS];
-	for (item = *bucket; item; item = item->next)
-		if (!strcmp(item->path, path))
-			return item;
-	if (!create)
-		return NULL;
-	item = calloc(1, sizeof(*item) + strlen(path) + 1);
-	if (!item)
-		return NULL;
-	if ((p->n_items & (p->n_items - 1)) == 0) { /* a power of two: the room is used up */
-		items = reallocarray(p->items, p->n_items ? p->n_items * 2 : 1, sizeof(*items));
-		if (!items) {
-			free(item);
-			return NULL;
-		}
-		p->items = items;
-	}
-	strcpy(item->path, path);
-	p->items[p->n_items++] = item;
-	item->next = *bucket;
-	*bucket = item;
-	return item;
+	for (uint32_t bit = PRJ_NOTIFICATION_FILE_OPENED; kind < N_KINDS - 1 && event != bit;
+	     bit <<= 1)
+		kind++;
+	return kind;
 }
 
 /* ---- rules ---------------------------------------------------------------------------------- */
 
-static const struct rule *find_rule(const struct puppet *p, enum kind kind, const char *path)
+static struct rule **find_rule(struct puppet *p, enum kind kind, const char *path)
 {
-	for (const struct rule *r = p->rules; r; r = r->next)
-		if (r->kind == kind && (!strcmp(r->path, "*") || !strcmp(r->path, path)))
-			return r;
-	return NULL;
+	struct rule **r = &p->rules;
+
+	while (*r && ((*r)->kind != kind || (strcmp((*r)->path, "*") && strcmp((*r)->path, path))))
+		r = &(*r)->next;
+	return r;
 }
 
-/* Wait, with the lock, until no rule holds this call any more. */
-static void wait_released(const struct call *call)
+/* The rule for this call, used once more. The caller holds the lock. */
+static struct rule take_rule(struct call *call)
+{
+	static const struct rule behave = {.short_bytes = -1};
+	struct rule **at = find_rule(call->puppet, call->kind, call->path), *rule = *at, copy;
+
+	if (!rule)
+		return behave;
+	copy = *rule;
+	if (rule->n_left && --rule->n_left == 0) {
+		*at = rule->next;
+		free(rule);
+	}
+	return copy;
+}
+
+void wait_released(const struct call *call)
 {
 	struct puppet *p = call->puppet;
 	const struct rule *rule;
 
-	while (!p->is_stopping && (rule = find_rule(p, call->kind, call->path)) &&
-	       (rule->action == ACTION_HOLD || rule->action == ACTION_PEND))
+	while (!p->is_stopping && (rule = *find_rule(p, call->kind, call->path)) &&
+	       (rule->mode == MODE_HOLD || rule->mode == MODE_PEND))
 		pthread_cond_wait(&p->changed, &p->lock);
-}
-
-/* ---- answers -------------------------------------------------------------------------------- */
-
-static void fill_info(const struct item *item, struct prj_placeholder_info *ret)
-{
-	*ret = (struct prj_placeholder_info){
-	        .struct_size = sizeof(*ret),
-	        .file_basic_info = {
-	                .struct_size = sizeof(ret->file_basic_info),
-	                .is_directory = item->is_dir,
-	                .file_size = item->is_dir ? 0 : (int64_t)item->size,
-	                .last_write_time.sec = 1700000000 + (int64_t)item->seed,
-	                .change_time.sec = 1700000000 + (int64_t)item->seed,
-	                .valid = PRJ_BASIC_INFO_MODE,
-	                .mode = item->mode,
-	        }};
-	if (!item->is_dir) {
-		memcpy(ret->version_info.content_id, &item->seed, sizeof(item->seed));
-		memcpy(ret->version_info.content_id + 8, &item->size, sizeof(item->size));
-	}
-}
-
-static prj_result answer_lookup(const struct call *call)
-{
-	struct puppet *p = call->puppet;
-	struct prj_placeholder_info info;
-	const struct item *item;
-	bool exists;
-
-	pthread_mutex_lock(&p->lock);
-	item = item_find(p, call->path, false);
-	exists = item && item->exists;
-	if (exists)
-		fill_info(item, &info);
-	pthread_mutex_unlock(&p->lock);
-	if (!exists)
-		return PRJ_ERR_FILE_NOT_FOUND;
-	return prj_write_placeholder_info(call->instance, call->path, &info, sizeof(info));
-}
-
-static struct session **find_session(struct puppet *p, const struct prj_guid *id)
-{
-	struct session **s = &p->sessions; /* the caller holds the lock */
-
-	while (*s && memcmp(&(*s)->id, id, sizeof(*id)))
-		s = &(*s)->next;
-	return s;
-}
-
-static prj_result answer_list(const struct call *call)
-{
-	struct puppet *p = call->puppet;
-	prj_result result = PRJ_OK;
-	struct session *s;
-	int n_filled = 0;
-
-	pthread_mutex_lock(&p->lock);
-	s = *find_session(p, &call->id);
-	if (s && call->restart)
-		s->position = 0;
-	for (; s && s->position < s->n_items; s->position++, n_filled++) {
-		const struct item *item = s->items[s->position];
-		const char *slash = strrchr(item->path, '/');
-		struct prj_placeholder_info info;
-
-		fill_info(item, &info);
-		result = prj_fill_dir_entry_buffer(slash ? slash + 1 : item->path,
-		                                   &info.file_basic_info, call->buffer);
-		if (PRJ_FAILED(result))
-			break;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return n_filled && result == PRJ_ERR_INSUFFICIENT_BUFFER ? PRJ_OK : result;
-}
-
-static prj_result answer_data(const struct call *call, int64_t limit)
-{
-	uint64_t offset = call->offset, end = offset + call->length, seed = 0, size = 0;
-	struct puppet *p = call->puppet;
-	prj_result result = PRJ_OK;
-	const struct item *item;
-	uint64_t *words = malloc(CHUNK + 8);
-
-	if (!words)
-		return PRJ_ERR_OUT_OF_MEMORY;
-	pthread_mutex_lock(&p->lock);
-	item = item_find(p, call->path, false);
-	if (item) {
-		seed = item->seed;
-		size = item->size;
-	}
-	pthread_mutex_unlock(&p->lock);
-	if (end > size)
-		end = size;
-	if (limit >= 0 && end > offset + (uint64_t)limit)
-		end = offset + (uint64_t)limit;
-	while (offset < end && PRJ_SUCCEEDED(result)) {
-		uint32_t n = end - offset < CHUNK ? (uint32_t)(end - offset) : CHUNK;
-
-		for (uint32_t i = 0; i <= n / 8; i++)
-			words[i] = (seed << 40) + offset / 8 + i + 1;
-		result = prj_write_file_data(call->instance, &call->id, (char *)words + offset % 8,
-		                             offset, n);
-		offset += n;
-	}
-	free(words);
-	return result;
-}
-
-static prj_result answer(const struct call *call, const struct rule *rule, int64_t argument)
-{
-	if (rule && rule->action == ACTION_FAIL)
-		return (prj_result)argument;
-	if (call->kind == KIND_LOOKUP)
-		return answer_lookup(call);
-	if (call->kind == KIND_LIST)
-		return answer_list(call);
-	return answer_data(call, rule && rule->action == ACTION_SHORT ? argument : -1);
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------ */
 
-static void *worker_main(void *argument)
+static void note(struct puppet *p, enum kind kind, int32_t command_id, const struct item *item)
 {
-	struct call *call = argument;
-	struct puppet *p = call->puppet;
-	struct prj_complete_command_extended_parameters parameters = {
-	        .command_type = PRJ_COMPLETE_COMMAND_TYPE_ENUMERATION,
-	        .u.enumeration.dir_entry_buffer = call->buffer};
-	bool is_stopping;
+	struct note *bigger;
 
-	pthread_mutex_lock(&p->lock);
-	if (call->is_held)
-		wait_released(call);
-	is_stopping = p->is_stopping;
-	pthread_mutex_unlock(&p->lock);
-	if (!is_stopping)
-		(void)prj_complete_command(call->instance, call->command_id, answer(call, NULL, 0),
-		                           call->kind == KIND_LIST ? &parameters : NULL);
-	pthread_mutex_lock(&p->lock);
-	p->n_workers--;
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-	free(call);
-	return NULL;
+	if ((p->n_notes & (p->n_notes - 1)) == 0) {
+		bigger = reallocarray(p->notes, p->n_notes ? p->n_notes * 2 : 1, sizeof(*bigger));
+		if (!bigger)
+			return;
+		p->notes = bigger;
+	}
+	p->notes[p->n_notes++] = (struct note){kind, command_id, item};
 }
 
-static prj_result start_worker(const struct call *call, bool is_held)
+void print_notes(const struct puppet *p, int kind, FILE *out)
 {
-	struct call *copy = malloc(sizeof(*copy));
-	pthread_t thread;
+	for (size_t i = 0; i < p->n_notes; i++) {
+		const struct note *n = &p->notes[i];
 
-	if (!copy)
-		return PRJ_ERR_OUT_OF_MEMORY;
-	*copy = *call;
-	copy->is_held = is_held;
-	call->puppet->n_workers++; /* the caller holds the lock */
-	if (pthread_create(&thread, NULL, worker_main, copy)) {
-		call->puppet->n_workers--;
-		free(copy);
-		return PRJ_ERR_OUT_OF_MEMORY;
+		if (kind < 0 || (int)n->kind == kind)
+			fprintf(out, "%s %d %s\n", kind_names[n->kind], n->command_id,
+			        *n->item->path ? n->item->path : ".");
 	}
-	pthread_detach(thread);
-	return PRJ_ERR_IO_PENDING;
 }
 
 static void count(struct puppet *p, const struct call *call)
@@ -266,6 +101,7 @@ static void count(struct puppet *p, const struct call *call)
 	if (!item)
 		return;
 	item->counts[call->kind]++;
+	note(p, call->kind, call->command_id, item);
 	if (call->kind == KIND_DATA) {
 		ranges = reallocarray(item->ranges, item->n_ranges + 1, sizeof(*ranges));
 		if (ranges) {
@@ -276,31 +112,46 @@ static void count(struct puppet *p, const struct call *call)
 	pthread_cond_broadcast(&p->changed);
 }
 
+static void fill_call(struct call *call, const struct prj_callback_data *data)
+{
+	call->puppet = data->instance_context;
+	call->instance = data->instance;
+	call->command_id = data->command_id;
+	(void)snprintf(call->path, sizeof(call->path), "%s",
+	               data->file_path_name ? data->file_path_name : "");
+}
+
 static prj_result handle(struct call *call, const struct prj_callback_data *data)
 {
 	struct puppet *p = data->instance_context;
-	const struct rule *rule;
-	struct rule copy;
-	prj_result result;
+	prj_result result = PRJ_OK;
+	struct rule rule;
 
-	call->puppet = p;
-	call->instance = data->instance;
-	call->command_id = data->command_id;
-	(void)snprintf(call->path, sizeof(call->path), "%s", data->file_path_name);
+	fill_call(call, data);
 	pthread_mutex_lock(&p->lock);
+	p->instance = data->instance;
 	count(p, call);
-	rule = find_rule(p, call->kind, call->path);
-	if (rule && (rule->action == ACTION_PEND || rule->action == ACTION_LATE)) {
-		result = start_worker(call, rule->action == ACTION_PEND);
-		pthread_mutex_unlock(&p->lock);
-		return result;
+	rule = take_rule(call);
+	switch (rule.mode) {
+	case MODE_HOLD:
+		wait_released(call);
+		rule = take_rule(call); /* what holds now */
+		break;
+	case MODE_KEEP:
+		result = keep_call(call);
+		break;
+	case MODE_PEND:
+	case MODE_EARLY:
+	case MODE_LATE:
+		result = answer_on_a_thread(call, &rule);
+		break;
+	default:
+		break;
 	}
-	wait_released(call);
-	rule = find_rule(p, call->kind, call->path);
-	if (rule)
-		copy = *rule;
 	pthread_mutex_unlock(&p->lock);
-	return answer(call, rule ? &copy : NULL, rule ? copy.argument : 0);
+	if (result != PRJ_OK || rule.has_result)
+		return result != PRJ_OK ? result : rule.result;
+	return answer(call, rule.short_bytes);
 }
 
 static prj_result get_placeholder_info(const struct prj_callback_data *data)
@@ -313,8 +164,17 @@ static prj_result get_placeholder_info(const struct prj_callback_data *data)
 static prj_result get_file_data(const struct prj_callback_data *data, uint64_t byte_offset,
                                 uint32_t length)
 {
-	struct call call = {.kind = KIND_DATA, .offset = byte_offset, .length = length,
+	struct call call = {.kind = KIND_DATA,
+	                    .offset = byte_offset,
+	                    .length = length,
 	                    .id = data->data_stream_id};
+
+	return handle(&call, data);
+}
+
+static prj_result start_enumeration(const struct prj_callback_data *data, const struct prj_guid *id)
+{
+	struct call call = {.kind = KIND_START, .id = *id};
 
 	return handle(&call, data);
 }
@@ -322,90 +182,39 @@ static prj_result get_file_data(const struct prj_callback_data *data, uint64_t b
 static prj_result get_enumeration(const struct prj_callback_data *data, const struct prj_guid *id,
                                   const char *search_expression, prj_dir_entry_buffer *buffer)
 {
-	struct call call = {.kind = KIND_LIST, .id = *id, .buffer = buffer,
+	struct call call = {.kind = KIND_LIST,
+	                    .id = *id,
+	                    .buffer = buffer,
 	                    .restart = data->flags & PRJ_CB_DATA_FLAG_ENUM_RESTART_SCAN};
 
 	(void)search_expression;
 	return handle(&call, data);
 }
 
-static int compare(const void *a, const void *b)
-{
-	return prj_file_name_compare((*(struct item *const *)a)->path,
-	                             (*(struct item *const *)b)->path);
-}
-
-/* The caller holds the lock. */
-static bool collect(struct puppet *p, const struct item *dir, struct session *s)
-{
-	size_t length = strlen(dir->path), n = 0;
-
-	s->items = calloc(2 * p->n_items + 1, sizeof(*s->items));
-	if (!s->items)
-		return false;
-	for (size_t i = 0; i < p->n_items; i++) {
-		struct item *item = p->items[i];
-		const char *slash = strrchr(item->path, '/');
-		size_t parent = slash ? (size_t)(slash - item->path) : 0;
-
-		if (item->exists && *item->path && parent == length &&
-		    !strncmp(item->path, dir->path, length))
-			s->items[n++] = item;
-	}
-	qsort(s->items, n, sizeof(*s->items), compare);
-	for (size_t i = 0; dir->lists_reversed && i < n / 2; i++) {
-		struct item *other = s->items[i];
-
-		s->items[i] = s->items[n - 1 - i];
-		s->items[n - 1 - i] = other;
-	}
-	for (size_t i = n; dir->lists_twice && i-- > 0;)
-		s->items[2 * i] = s->items[2 * i + 1] = s->items[i];
-	s->n_items = dir->lists_twice ? 2 * n : n;
-	return true;
-}
-
-static prj_result start_enumeration(const struct prj_callback_data *data, const struct prj_guid *id)
-{
-	struct puppet *p = data->instance_context;
-	struct session *s = calloc(1, sizeof(*s));
-	prj_result result = PRJ_OK;
-	const struct item *dir;
-
-	if (!s)
-		return PRJ_ERR_OUT_OF_MEMORY;
-	s->id = *id;
-	pthread_mutex_lock(&p->lock);
-	dir = item_find(p, data->file_path_name, false);
-	if (!dir || !dir->exists)
-		result = PRJ_ERR_FILE_NOT_FOUND;
-	else if (!collect(p, dir, s))
-		result = PRJ_ERR_OUT_OF_MEMORY;
-	if (PRJ_SUCCEEDED(result)) {
-		s->next = p->sessions;
-		p->sessions = s;
-	}
-	pthread_mutex_unlock(&p->lock);
-	if (PRJ_FAILED(result))
-		free(s);
-	return result;
-}
-
 static prj_result end_enumeration(const struct prj_callback_data *data, const struct prj_guid *id)
 {
-	struct puppet *p = data->instance_context;
-	struct session **at, *s;
+	struct call call = {.kind = KIND_END, .id = *id};
 
-	pthread_mutex_lock(&p->lock);
-	at = find_session(p, id);
-	s = *at;
-	if (s)
-		*at = s->next;
-	pthread_mutex_unlock(&p->lock);
-	if (s)
-		free(s->items);
-	free(s);
-	return PRJ_OK;
+	return handle(&call, data);
+}
+
+static prj_result query_file_name(const struct prj_callback_data *data)
+{
+	struct call call = {.kind = KIND_QUERY};
+
+	return handle(&call, data);
+}
+
+static prj_result notification(const struct prj_callback_data *data, int is_directory,
+                               enum prj_notification event, const char *destination_file_name,
+                               union prj_notification_parameters *operation_parameters)
+{
+	struct call call = {.kind = kind_of_event(event)};
+
+	(void)is_directory;
+	(void)destination_file_name;
+	(void)operation_parameters;
+	return handle(&call, data);
 }
 
 static void cancel(const struct prj_callback_data *data)
@@ -413,14 +222,33 @@ static void cancel(const struct prj_callback_data *data)
 	struct puppet *p = data->instance_context;
 	struct call call = {.kind = KIND_CANCEL};
 
-	(void)snprintf(call.path, sizeof(call.path), "%s",
-	               data->file_path_name ? data->file_path_name : "");
+	fill_call(&call, data);
 	pthread_mutex_lock(&p->lock);
 	count(p, &call);
 	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- open and close ------------------------------------------------------------------------- */
+
+/* What was asked, and what is left over. */
+static void end_calls(struct puppet *p)
+{
+	FILE *journal = NULL;
+	char path[4096];
+
+	if (p->directory) {
+		(void)snprintf(path, sizeof(path), "%s/journal", p->directory);
+		journal = fopen(path, "we");
+	}
+	if (!journal)
+		journal = fopen("/dev/null", "we");
+	if (!journal)
+		return;
+	print_notes(p, -1, journal);
+	calls_end(p, journal);
+	fprintf(journal, "sessions %zu\n", sessions_free(p));
+	fclose(journal);
+}
 
 static void puppet_close(void *context)
 {
@@ -432,6 +260,7 @@ static void puppet_close(void *context)
 	while (p->n_workers)
 		pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
+	end_calls(p);
 	while ((rule = p->rules)) {
 		p->rules = rule->next;
 		free(rule);
@@ -441,8 +270,70 @@ static void puppet_close(void *context)
 		free(p->items[i]);
 	}
 	free(p->items);
+	free(p->notes);
+	free(p->mapping_text);
 	free(p->directory);
 	free(p);
+}
+
+/* Indices of the options. */
+enum { STABLE, REVALIDATE, QUERY, NEGATIVE, NOTIFY };
+
+static const struct prj_provider_option options[] = {
+        [STABLE] = {"stable", PRJ_OPTION_BOOL, "no", "promise that the view does not change"},
+        [REVALIDATE] = {"revalidate", PRJ_OPTION_BOOL, "no", "ask again for what has local state"},
+        [QUERY] = {"query", PRJ_OPTION_BOOL, "no", "have a query file name callback"},
+        [NEGATIVE] = {"negative", PRJ_OPTION_BOOL, "no", "want the negative path cache"},
+        [NOTIFY] = {"notify", PRJ_OPTION_STRING, NULL,
+                    "have a notification callback; MASK[:PATH] joined by '+', or nothing: the "
+                    "default"},
+};
+
+static int parse_mappings(struct puppet *p, const char *text, struct prj_provider_instance *ret)
+{
+	char *rest, *at;
+
+	p->mapping_text = strdup(text);
+	if (!p->mapping_text)
+		return -ENOMEM;
+	for (at = strtok_r(p->mapping_text, "+", &rest); at; at = strtok_r(NULL, "+", &rest)) {
+		char *path;
+		unsigned long mask = strtoul(at, &path, 0);
+
+		if (path == at || (*path && *path != ':') ||
+		    ret->notification_mappings_count == MAPPINGS_MAX)
+			return -EINVAL;
+		p->mappings[ret->notification_mappings_count++] = (struct prj_notification_mapping){
+		        .notification_bit_mask = (uint32_t)mask,
+		        .notification_root = *path ? path + 1 : NULL};
+	}
+	ret->notification_mappings = p->mappings;
+	return 0;
+}
+
+static int configure(struct puppet *p, const struct prj_option_value *values,
+                     struct prj_provider_instance *ret)
+{
+	static const uint32_t flags[] = {[STABLE] = PRJ_FLAG_STABLE_VIEW,
+	                                 [REVALIDATE] = PRJ_FLAG_REVALIDATE,
+	                                 [NEGATIVE] = PRJ_FLAG_USE_NEGATIVE_PATH_CACHE};
+
+	ret->callbacks = (struct prj_callbacks){
+	        .struct_size = sizeof(ret->callbacks),
+	        .start_directory_enumeration = start_enumeration,
+	        .end_directory_enumeration = end_enumeration,
+	        .get_directory_enumeration = get_enumeration,
+	        .get_placeholder_info = get_placeholder_info,
+	        .get_file_data = get_file_data,
+	        .query_file_name = values[QUERY].integer ? query_file_name : NULL,
+	        .notification = values[NOTIFY].is_set ? notification : NULL,
+	        .cancel_command = cancel,
+	};
+	ret->context = p;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (values[i].integer)
+			ret->start_flags |= flags[i];
+	return values[NOTIFY].is_set ? parse_mappings(p, values[NOTIFY].string, ret) : 0;
 }
 
 static prj_result puppet_open(const struct prj_provider_args *args,
@@ -462,34 +353,17 @@ static prj_result puppet_open(const struct prj_provider_args *args,
 	if (root && p->directory) {
 		root->exists = root->is_dir = true;
 		root->mode = 0755;
-		r = control_start(p);
+		r = configure(p, args->options, ret);
+		if (r == 0)
+			r = control_start(p);
 	}
 	if (r < 0) {
 		args->set_error(args->error_context, strerror(-r));
 		puppet_close(p);
 		return PRJ_ERR_INTERNAL_ERROR;
 	}
-	ret->callbacks = (struct prj_callbacks){
-	        .struct_size = sizeof(ret->callbacks),
-	        .start_directory_enumeration = start_enumeration,
-	        .end_directory_enumeration = end_enumeration,
-	        .get_directory_enumeration = get_enumeration,
-	        .get_placeholder_info = get_placeholder_info,
-	        .get_file_data = get_file_data,
-	        .cancel_command = cancel,
-	};
-	ret->context = p;
-	if (args->options[0].integer)
-		ret->start_flags |= PRJ_FLAG_STABLE_VIEW;
-	if (args->options[1].integer)
-		ret->start_flags |= PRJ_FLAG_REVALIDATE;
 	return PRJ_OK;
 }
-
-static const struct prj_provider_option options[] = {
-        {"stable", PRJ_OPTION_BOOL, "no", "promise that the view does not change"},
-        {"revalidate", PRJ_OPTION_BOOL, "no", "ask again for what has local state"},
-};
 
 PRJ_PROVIDER_EXPORT const struct prj_provider prj_provider_descriptor = {
         .struct_size = sizeof(struct prj_provider),

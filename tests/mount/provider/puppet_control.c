@@ -4,10 +4,16 @@
  * blanks; "." is the root.  A file named "script" next to the socket is obeyed before the mount.
  *
  *	file PATH SIZE SEED [MODE]   dir PATH   remove PATH   many PATH N   reversed PATH   twice PATH
- *	hold|pend|late KIND PATH     fail KIND PATH CODE     short PATH BYTES
+ *	hold|pend|early|late|keep KIND PATH     when to answer
+ *	fail KIND PATH CODE [WHEN [TIMES]]      what, and when (now, pend, early, late); TIMES: then behave
+ *	short PATH BYTES
  *	release                      forget all rules, let go what is held
  *	count KIND [PATH]            how many callbacks; ranges PATH: "OFFSET LENGTH" for each of data
+ *	calls [KIND]                 "KIND ID PATH" for each callback, ID as given to it
  *	await KIND PATH N            answer when there were N of them
+ *
+ * and those of puppet_calls.c for calls that are kept.  When all is over, the file "journal" has all calls, what came
+ * of late answers, and "sessions N", the listings that nobody ended.
  */
 #include "puppet.h"
 
@@ -21,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_WORDS 5
+#define MAX_WORDS 6
 #define AWAIT_SECONDS 30
 
 static const char *path_of(const char *word)
@@ -58,24 +64,66 @@ static const char *put_many(struct puppet *p, const char *dir, const char *numbe
 	return error;
 }
 
-static const char *add_rule(struct puppet *p, enum action action, int kind, const char *path,
-                            const char *argument)
+static const char *const modes[N_MODES] = {
+        [MODE_NOW] = "now",     [MODE_HOLD] = "hold", [MODE_PEND] = "pend",
+        [MODE_EARLY] = "early", [MODE_LATE] = "late", [MODE_KEEP] = "keep"};
+
+static int mode_parse(const char *word)
+{
+	for (int i = 0; i < N_MODES; i++)
+		if (!strcmp(word, modes[i]))
+			return i;
+	return -1;
+}
+
+static const char *add_rule(struct puppet *p, const struct rule *like, const char *path)
 {
 	struct rule *rule;
 
-	if (kind < 0)
-		return "no such kind";
 	path = path_of(path);
 	rule = calloc(1, sizeof(*rule) + strlen(path) + 1);
 	if (!rule)
 		return "out of memory";
-	rule->kind = (enum kind)kind;
-	rule->action = action;
-	rule->argument = argument ? strtoll(argument, NULL, 0) : 0;
+	*rule = *like;
 	strcpy(rule->path, path);
 	rule->next = p->rules;
 	p->rules = rule;
+	pthread_cond_broadcast(&p->changed); /* it counts for what an older rule holds, too */
 	return NULL;
+}
+
+/* NULL and the rule that the words are, "" if they are none, or what is wrong with them. */
+static const char *parse_rule(char **words, int n, int kind, struct rule *ret)
+{
+	bool fail = !strcmp(words[0], "fail");
+	int mode = fail ? (n > 4 ? mode_parse(words[4]) : MODE_NOW) : mode_parse(words[0]);
+
+	*ret = (struct rule){.short_bytes = -1};
+	if (n == 3 && !strcmp(words[0], "short")) {
+		ret->kind = KIND_DATA;
+		ret->short_bytes = strtoll(words[2], NULL, 0);
+		return NULL;
+	}
+	if (n < 3 || (!fail && mode < 0))
+		return "";
+	if (kind < 0)
+		return "no such kind";
+	if (fail && (n < 4 || mode < 0 || mode == MODE_HOLD || mode == MODE_KEEP))
+		return "fail wants a code, and then perhaps now, pend, early or late";
+	ret->kind = (enum kind)kind;
+	ret->mode = (enum mode)mode;
+	ret->has_result = fail;
+	ret->result = fail ? (prj_result)strtoll(words[3], NULL, 0) : PRJ_OK;
+	ret->n_left = n > 5 ? strtoull(words[5], NULL, 0) : 0;
+	return ret->n_left && mode == MODE_PEND ? "what is pended is not counted" : NULL;
+}
+
+static const char *obey_rule(struct puppet *p, char **words, int n, int kind)
+{
+	struct rule rule;
+	const char *error = parse_rule(words, n, kind, &rule);
+
+	return error ? error : add_rule(p, &rule, words[rule.short_bytes < 0 ? 2 : 1]);
 }
 
 static uint64_t count_of(struct puppet *p, int kind, const char *path)
@@ -140,8 +188,8 @@ static const char *make_view(struct puppet *p, char **words, int n)
 /* The caller holds the lock. */
 static const char *obey(struct puppet *p, char **words, int n, FILE *out)
 {
-	static const char *const actions[] = {"hold", "pend", "late", "fail"};
 	int kind = n > 1 ? kind_parse(words[1]) : -1;
+	const char *error;
 	struct rule *rule;
 
 	if (!strcmp(words[0], "release")) {
@@ -150,6 +198,10 @@ static const char *obey(struct puppet *p, char **words, int n, FILE *out)
 			free(rule);
 		}
 		pthread_cond_broadcast(&p->changed);
+		return NULL;
+	}
+	if (!strcmp(words[0], "calls")) {
+		print_notes(p, kind, out);
 		return NULL;
 	}
 	if (n < 2)
@@ -164,11 +216,9 @@ static const char *obey(struct puppet *p, char **words, int n, FILE *out)
 		print_ranges(p, words[1], out);
 		return NULL;
 	}
-	if (n == 3 && !strcmp(words[0], "short"))
-		return add_rule(p, ACTION_SHORT, KIND_DATA, words[1], words[2]);
-	for (int i = 0; n > 2 && i < 4; i++)
-		if (!strcmp(words[0], actions[i]))
-			return add_rule(p, (enum action)i, kind, words[2], n > 3 ? words[3] : NULL);
+	error = obey_rule(p, words, n, kind);
+	if (!error || *error)
+		return error;
 	return make_view(p, words, n);
 }
 
@@ -185,7 +235,7 @@ static void serve(struct puppet *p, FILE *in, FILE *out)
 		for (char *w = strtok_r(line, " \n", &rest); w && n < MAX_WORDS;
 		     w = strtok_r(NULL, " \n", &rest))
 			words[n++] = w;
-		if (n > 0) {
+		if (n > 0 && !calls_obey(p, words, n, out, &error)) {
 			pthread_mutex_lock(&p->lock);
 			error = obey(p, words, n, out);
 			pthread_mutex_unlock(&p->lock);
