@@ -3,7 +3,8 @@
 import statistics
 
 # Requests of the kernel that a warm tree should not need, by the names of `projfs status --json`.
-UPCALLS = ["lookups", "getattrs", "opens", "opendirs", "reads", "readdirs", "readlinks", "xattrs", "forgets"]
+UPCALLS = ["lookups", "getattrs", "opens", "opendirs", "reads", "readdirs", "readlinks", "xattrs", "forgets",
+           "notifications"]
 
 
 def _spread(times):

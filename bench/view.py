@@ -14,30 +14,28 @@ class Projfs:
 
     def __init__(self, build):
         self.command = os.path.join(build, "src/cli/projfs")
-        parts = {
-            "PROJFS_HELPER": os.path.join(build, "src/fuse/projfs-helper"),
-            "PROJFS_PROVIDER_PATH": os.path.join(build, "src/provider/dir"),
-        }
-        for path in [self.command, *parts.values()]:
+        helper = os.path.join(build, "src/fuse/projfs-helper")
+        providers = [os.path.join(build, folder) for folder in ("src/provider/dir", "src/provider/fault", "bench")]
+        for path in [self.command, helper, *providers]:
             if not os.path.exists(path):
                 raise machine.BenchError(f"'{path}' is missing: build first")
-        machine.ENV.update(parts)
+        machine.ENV.update({"PROJFS_HELPER": helper, "PROJFS_PROVIDER_PATH": ":".join(providers)})
         self.roots = []
 
     def version(self):
         return machine.run([self.command, "--version"], stdout=subprocess.PIPE).decode().strip()
 
-    def mount_argv(self, mode, source, root):
-        return [self.command, "mount", *MODES[mode], "dir:" + source, root]
+    def mount_argv(self, mode, source, root, options=()):
+        return [self.command, "mount", *MODES[mode], *options, "dir:" + source, root]
 
     def umount_argv(self, root):
         return [self.command, "umount", "--quiet", root]
 
-    def mount(self, mode, source, root):
+    def mount(self, mode, source, root, options=()):
         """Mount at root, which is made if it is not there."""
         os.makedirs(root, exist_ok=True)
         self.will_mount(root)
-        machine.run(self.mount_argv(mode, source, root), is_short=True)
+        machine.run(self.mount_argv(mode, source, root, options), is_short=True)
 
     def will_mount(self, root):
         if root not in self.roots:

@@ -9,8 +9,10 @@ import time
 
 import changes
 import machine
+import notifications
 import tree
 import view
+import waiters
 
 SIDES = ["native", *view.MODES]
 
@@ -25,6 +27,7 @@ class Bed:
         self.list = os.path.join(top, "list")
         self.n_fresh = 0
         self.statstorm = os.path.join(os.path.dirname(projfs.command), "../../bench/statstorm")
+        self.readers = os.path.join(os.path.dirname(projfs.command), "../../tests/mount/readers")
         self.one_file = tree.make(self.source, n_files)
         tree.write_list(self.source, self.list)
         self.warm = {side: os.path.join(top, "warm-" + side) for side in SIDES}
@@ -50,10 +53,12 @@ class Bed:
 class Warm:
     """The same command on each tree; one pass before the first that counts."""
 
+    is_warm = True
+    sides = SIDES
+
     def __init__(self, name, what, argv, ok=(0,)):
         self.name, self.what, self.argv, self.ok = name, what, argv, ok
         self.before = {}
-        self.is_warm = True
 
     def prepare(self, bed):
         for side in SIDES:
@@ -64,19 +69,35 @@ class Warm:
     def once(self, bed, side):
         return machine.timed(self.argv(bed, bed.warm[side]), self.ok)
 
-    def upcalls(self, bed, side, n_rounds):
-        """Per round, what each counter of the instance has grown by."""
-        after = bed.projfs.counters(bed.warm[side])
-        return {key: (after[key] - self.before[side].get(key, 0)) / n_rounds for key in after}
+    def upcalls(self, bed, n_rounds):
+        """Of each mode, per round, what each counter of the instance has grown by."""
+        ret = {}
+        for side in view.MODES:
+            after = bed.projfs.counters(bed.warm[side])
+            ret[side] = {key: (after[key] - self.before[side].get(key, 0)) / n_rounds for key in after}
+        return ret
+
+    def finish(self, bed):
+        pass
 
 
 class Cold:
     """One function per workload: (bed, side) to seconds.  Sides without a meaning of their own are left out."""
 
+    is_warm = False
+
     def __init__(self, name, what, once, sides=None):
         self.name, self.what, self.once = name, what, once
         self.sides = sides or SIDES
-        self.is_warm = False
+
+    def prepare(self, bed):
+        pass
+
+    def upcalls(self, bed, n_rounds):
+        return {}
+
+    def finish(self, bed):
+        pass
 
 
 def _pipe(command):
@@ -158,18 +179,21 @@ ALL = [
     Cold("unlink-projected", "10,000 unlinks of placeholders", changes.on_projected_names(changes.unlink_all)),
     Cold("sqlite", "sqlite: 100,000 inserts, 200 durable commits",
          changes.in_local_directory(changes.nothing, changes.sqlite_inserts)),
+    *waiters.WORKLOADS,
+    *notifications.WORKLOADS,
 ]
 
 
 def measure(workload, bed, n_rounds):
-    """Seconds of each round of each side.  Interleaved, and each round begins with another side: what the machine
-    does besides, and what one side leaves behind for the next, falls on all alike."""
-    sides = SIDES if workload.is_warm else workload.sides
+    """Seconds of each round of each side, and the upcalls.  Interleaved, and each round begins with another side: what
+    the machine does besides, and what one side leaves behind for the next, falls on all alike."""
+    sides = workload.sides
     times = {side: [] for side in sides}
-    if workload.is_warm:
-        workload.prepare(bed)
+    workload.prepare(bed)
     for i in range(n_rounds):
         for j in range(len(sides)):
             side = sides[(i + j) % len(sides)]
             times[side].append(workload.once(bed, side))
-    return times
+    upcalls = workload.upcalls(bed, n_rounds)
+    workload.finish(bed)
+    return times, upcalls
