@@ -242,7 +242,8 @@ struct prj_callback_data {
  * prj_complete_command()), PRJ_ERR_INSUFFICIENT_BUFFER (get directory enumeration, first entry),
  * PRJ_ERR_FILE_NOT_FOUND, PRJ_ERR_INVALID_PARAMETER, PRJ_ERR_ACCESS_DENIED, PRJ_ERR_VIRTUALIZATION_UNAVAILABLE
  * and PRJ_ERR_INTERNAL_ERROR (EIO), PRJ_ERR_CANNOT_DELETE, and any code that a projfs function returned,
- * prj_result_from_errno() included.  Anything else reaches the application as EIO, is logged and counted.
+ * prj_result_from_errno() included (but for PRJ_ERR_PATH_NOT_FOUND).  Anything else reaches the application as EIO, is
+ * logged and counted.
  */
 typedef prj_result prj_start_directory_enumeration_cb(const struct prj_callback_data *data,
 						      const struct prj_guid *enumeration_id);
@@ -581,6 +582,7 @@ PRJ_EXPORT int prj_open_local(prj_instance *instance);
  * @retval PRJ_ERR_INVALID_PARAMETER    empty, absolute or malformed path; bad kind, size or time
  * @retval PRJ_ERR_INSUFFICIENT_BUFFER  info_size or struct_size is too small
  * @retval PRJ_ERR_FILENAME_EXCED_RANGE a name of more than 255 bytes
+ * @retval PRJ_ERR_PATH_NOT_FOUND       unprompted, and nobody has looked at its directory yet; no code for a callback
  */
 PRJ_EXPORT prj_result prj_write_placeholder_info(prj_instance *instance,
 						 const char *destination_file_name,

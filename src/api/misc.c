@@ -3,6 +3,7 @@
 
 #include <prj/prj.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -60,21 +61,31 @@ void prj_free_aligned_buffer(void *buffer)
 }
 
 static struct {
+	pthread_mutex_t lock;
 	prj_log_cb *callback;
 	void *context;
-} log_target;
+} log_target = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* May still be running on another thread when the callback has been changed. */
 static void forward(void *context, enum log_level level, const char *message)
 {
-	(void)context;
-	log_target.callback(log_target.context, (enum prj_log_level)level, message);
+	prj_log_cb *callback;
+
+	pthread_mutex_lock(&log_target.lock);
+	callback = log_target.callback;
+	context = log_target.context;
+	pthread_mutex_unlock(&log_target.lock);
+	if (callback)
+		callback(context, (enum prj_log_level)level, message);
 }
 
 void prj_set_log_callback(prj_log_cb *callback, void *context, enum prj_log_level max_level)
 {
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
+	pthread_mutex_lock(&log_target.lock);
 	log_target.callback = callback;
 	log_target.context = context;
+	pthread_mutex_unlock(&log_target.lock);
 	if (callback)
 		log_set_sink(forward, NULL, (enum log_level)max_level);
 }

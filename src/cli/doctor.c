@@ -24,7 +24,7 @@
 
 #define FUSECTL "/sys/fs/fuse/connections"
 #define FUSECTL_MAGIC 0x65735543
-#define NOFILE_WANTED 1024
+#define NOFILE_WANTED 4096
 
 static const char help[] =
 	"Usage: projfs doctor [--json] [ROOT]\n"
@@ -225,11 +225,13 @@ static void check_limits(struct doctor *d)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	if (limit.rlim_cur >= NOFILE_WANTED)
-		say(d, LEVEL_OK, "open files", "%ju allowed", (uintmax_t)limit.rlim_cur);
+	/* An instance takes all that it may have. */
+	if (limit.rlim_max >= NOFILE_WANTED)
+		say(d, LEVEL_OK, "open files", "%ju allowed", (uintmax_t)limit.rlim_max);
 	else
-		say(d, LEVEL_WARNING, "open files", "only %ju allowed: 'ulimit -n %d' or more",
-		    (uintmax_t)limit.rlim_cur, NOFILE_WANTED);
+		say(d, LEVEL_WARNING, "open files",
+		    "only %ju allowed: raise the hard limit to %d or more (limits.conf(5))",
+		    (uintmax_t)limit.rlim_max, NOFILE_WANTED);
 }
 
 /* ---- the file system of a root -------------------------------------------------------------- */

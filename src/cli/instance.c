@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "cli/cli.h"
@@ -210,12 +211,24 @@ static int prepare(const struct instance_plan *plan, prj_instance **ret, struct 
 	return r;
 }
 
+/* The library keeps some thousand files of the store open; the usual limit of a shell is 1,024. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run_logged(const struct instance_plan *plan, struct daemon_report *report)
 {
 	_cleanup_(closep) int signal_fd = -1;
 	prj_instance *instance = NULL;
 	struct errmsg err = {0};
 
+	raise_descriptor_limit();
 	signal_fd = block_signals(&err);
 	if (signal_fd < 0 || prepare(plan, &instance, &err) < 0)
 		return daemon_report_failure(report, err.text);

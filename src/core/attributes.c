@@ -22,16 +22,6 @@ static bool disk_answers(struct core *core, struct node *node)
 	return yes;
 }
 
-static bool is_unlinked(struct core *core, struct node *node)
-{
-	bool yes;
-
-	node_lock(core, node);
-	yes = node->flags & NODE_UNLINKED;
-	node_unlock(core, node);
-	return yes;
-}
-
 static bool is_gone(struct core *core, struct node *node)
 {
 	bool yes;
@@ -105,7 +95,7 @@ static int get_xattr(struct core *core, struct core_req *req, struct node *node,
 	int r;
 
 	if (disk_answers(core, node)) {
-		if (is_unlinked(core, node))
+		if (node_is_unlinked(core, node))
 			return get_unnamed(core, node, req->op.name, ret);
 		path = node_path(core, node);
 		return path ? store_getxattr(core->store, path, req->op.name, ret) : -ENOMEM;
@@ -148,7 +138,7 @@ static int list_xattrs(struct core *core, struct core_req *req, struct node *nod
 	int r;
 
 	if (disk_answers(core, node)) {
-		if (is_unlinked(core, node))
+		if (node_is_unlinked(core, node))
 			return 0;
 		path = node_path(core, node);
 		return path ? store_listxattr(core->store, path, ret) : -ENOMEM;
@@ -224,7 +214,7 @@ static int change_placeholder(struct core *core, struct node *node, const char *
 		kept.rec.fields |= RECORD_XATTRS;
 		if (!changed.size)
 			kept.rec.fields &= ~(uint32_t)RECORD_XATTRS;
-		if (is_unlinked(core, node)) {
+		if (node_is_unlinked(core, node)) {
 			node_lock(core, node);
 			r = node_set_record(node, &kept.rec);
 			node_unlock(core, node);
@@ -264,7 +254,7 @@ static int change_on_disk(struct core *core, struct node *node, const char *name
 	bool clean;
 	int r;
 
-	if (is_unlinked(core, node))
+	if (node_is_unlinked(core, node))
 		return change_unnamed(core, node, name, value);
 	node_lock(core, node);
 	clean = node->state != NODE_LOCAL;

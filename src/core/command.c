@@ -25,6 +25,12 @@ static struct command *find_locked(struct commands *c, int32_t id)
 	return cmd;
 }
 
+/* Somebody has to hear of it, though nobody waits. */
+static bool is_fact(const struct command *cmd)
+{
+	return cmd->kind == COMMAND_NOTIFY && notice_is_fact(cmd->event);
+}
+
 static void table_add(struct commands *c, struct command *cmd)
 {
 	struct command **bucket;
@@ -36,7 +42,7 @@ static void table_add(struct commands *c, struct command *cmd)
 	bucket = bucket_of(c, cmd->id);
 	cmd->hash_next = *bucket;
 	*bucket = cmd;
-	list_append(&c->outstanding, &cmd->outstanding_link);
+	list_append(is_fact(cmd) ? &c->facts : &c->outstanding, &cmd->outstanding_link);
 	c->n_outstanding++;
 }
 
@@ -50,7 +56,7 @@ static void table_remove(struct commands *c, struct command *cmd)
 	list_remove(&cmd->outstanding_link);
 	c->n_outstanding--;
 	if (cmd->cancelled)
-		c->cancelled_ids[c->next_cancelled++ % COMMAND_N_CANCELLED] = cmd->id;
+		c->cancelled_ids[cmd->id % COMMAND_N_CANCELLED] = cmd->id;
 }
 
 struct command *command_new(struct core *core, enum command_kind kind, struct node *node)
@@ -173,12 +179,6 @@ static void leave_lane(struct commands *c, struct command *cmd)
 		enqueue(c, next);
 }
 
-/* Somebody has to hear of it, though nobody waits. */
-static bool is_fact(const struct command *cmd)
-{
-	return cmd->kind == COMMAND_NOTIFY && notice_is_fact(cmd->event);
-}
-
 /* It has left the queue, or its lane. */
 static void dequeued(struct commands *c, const struct command *cmd)
 {
@@ -255,7 +255,7 @@ static void finish(struct core *core, struct command *cmd, int error)
 		COUNT(core, callbacks_failed);
 	cmd->finished(core, cmd, error);
 	pthread_mutex_lock(&c->lock);
-	if (cmd->is_lent && cmd->buffer)
+	if (cmd->is_lent && !cmd->completed_early && cmd->buffer)
 		lend_buffer(c, cmd);
 	table_remove(c, cmd);
 	pthread_cond_broadcast(&c->idle);
@@ -318,6 +318,10 @@ static void run(struct core *core, struct command *cmd)
 	}
 	cmd->state = done ? COMMAND_DONE : COMMAND_PENDED;
 	/* Who stops waits for it, and may cancel it now. */
+	if (!done && is_fact(cmd)) {
+		list_remove(&cmd->outstanding_link);
+		list_append(&c->outstanding, &cmd->outstanding_link);
+	}
 	if (!done && c->stopping)
 		pthread_cond_broadcast(&c->idle);
 	pthread_mutex_unlock(&c->lock);
@@ -419,10 +423,7 @@ void command_cancel(struct core *core, struct command *cmd)
 
 static bool was_cancelled(const struct commands *c, int32_t id)
 {
-	for (unsigned i = 0; i < COMMAND_N_CANCELLED; i++)
-		if (c->cancelled_ids[i] == id)
-			return true;
-	return false;
+	return c->cancelled_ids[id % COMMAND_N_CANCELLED] == id;
 }
 
 /* Does what came with a completion fit the command? */
@@ -447,7 +448,10 @@ int command_complete(struct core *core, int32_t id, int error, const struct core
 		r = id > 0 && was_cancelled(c, id) ? 0 : -EINVAL;
 		take_buffer_back(c, id);
 	} else if (cmd->cancelled) {
-		r = 0;
+		/* It may still be running, or just ending. */
+		if (!cmd->completed_early)
+			cmd->early_error = error;
+		cmd->completed_early = true;
 	} else if (!fits(cmd, error, more ? more : &nothing)) {
 		r = -EINVAL;
 	} else if (cmd->state == COMMAND_PENDED) {
@@ -543,6 +547,7 @@ int commands_init(struct core *core, unsigned n_threads)
 	list_init(&c->queue);
 	list_init(&c->cancel_queue);
 	list_init(&c->outstanding);
+	list_init(&c->facts);
 	list_init(&c->lent);
 	for (unsigned i = 0; i < COMMAND_N_LANES; i++)
 		list_init(&c->lanes[i]);
@@ -566,7 +571,7 @@ int commands_init(struct core *core, unsigned n_threads)
 static bool may_cancel(const struct command *cmd)
 {
 	return !cmd->cancelled && !cmd->completed_early && cmd->state != COMMAND_DONE &&
-	       ((cmd->kind != COMMAND_END_ENUM && !is_fact(cmd)) || cmd->state == COMMAND_PENDED);
+	       (cmd->kind != COMMAND_END_ENUM || cmd->state == COMMAND_PENDED);
 }
 
 /* The oldest outstanding command that is not cancelled and need not be run, referenced. Those before it are few: what

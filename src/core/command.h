@@ -97,7 +97,7 @@ struct command {
 };
 
 #define COMMAND_N_BUCKETS 1024
-#define COMMAND_N_CANCELLED 1024
+#define COMMAND_N_CANCELLED 65536
 #define COMMAND_QUEUE_MAX 65536
 #define COMMAND_FACTS_MAX (4 * COMMAND_QUEUE_MAX) /* of what must not be lost because of others */
 #define COMMAND_N_LANES 256
@@ -109,7 +109,8 @@ struct commands {
 	pthread_cond_t idle;   /* something finished */
 	struct list queue;
 	struct list cancel_queue;
-	struct list outstanding; /* oldest first */
+	struct list outstanding; /* oldest first; but for facts that have not been pended: these must be run */
+	struct list facts;
 	struct list lanes[COMMAND_N_LANES]; /* notifications that have not returned, by node */
 	uint64_t n_notifications;
 	struct list lent; /* struct dir_buffer_owner: of cancelled commands, until the provider completes these */
@@ -121,8 +122,7 @@ struct commands {
 	unsigned n_running;
 	bool stopping;         /* only what ends sessions is accepted */
 	bool quit;
-	int32_t cancelled_ids[COMMAND_N_CANCELLED]; /* ring: completing one of these is no error */
-	unsigned next_cancelled;
+	int32_t cancelled_ids[COMMAND_N_CANCELLED]; /* by id: completing one of these is no error */
 	pthread_t *threads;
 	unsigned n_threads;
 	pthread_t cancel_thread;

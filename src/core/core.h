@@ -392,7 +392,7 @@ uint32_t core_clear_negative_paths(struct core *core);
 	X(callbacks_data, "get file data callbacks")                                          \
 	X(callbacks_query, "query file name callbacks")                                       \
 	X(notifications, "notification callbacks")                                            \
-	X(notifications_lost, "notifications of closed files that the provider was too slow to take") \
+	X(notifications_lost, "notifications that the provider was too slow to take, or that came at the end") \
 	X(vetoes, "operations that the provider refused in a notification")                   \
 	X(negative_hits, "look-ups answered by the negative path cache")                      \
 	X(callbacks_failed, "callbacks that returned an error other than not found")          \

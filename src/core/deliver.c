@@ -137,8 +137,8 @@ static int copy_by_buffer(int from, uint64_t from_offset, int to, uint64_t offse
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n < 0) /* what these mean of the provider's descriptor is not what they mean of its command */
+			return errno == EBADF || errno == EINVAL ? -EIO : -errno;
 		if (n == 0)
 			return -EBUSY; /* it ended early: it has changed */
 		r = write_all(to, buffer, offset, (uint64_t)n);

@@ -164,7 +164,7 @@ static int hydration_install(struct core *core, struct node *node, struct hydrat
 /* The node's hydration, referenced; a new one if there is none. */
 static int hydration_get(struct core *core, struct node *node, struct hydration **ret)
 {
-	pthread_mutex_t *lock = &core->staging_locks[node->id % CORE_N_STAGING_LOCKS];
+	pthread_mutex_t *lock = staging_lock(core, node);
 	int r = 0;
 
 	*ret = hydration_of(core, node);

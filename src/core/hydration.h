@@ -83,6 +83,8 @@ struct outcome {
 	uint64_t start, end;
 };
 
+/* The lock of everything that has this identity: a name that came back has it, too. */
+pthread_mutex_t *staging_lock(struct core *core, const struct node *node);
 /* Open the files again that hold a part of @h already.  The caller holds the node's staging lock. */
 int staging_take_up(struct core *core, struct node *node, struct hydration *h);
 /* Open them if they are not open.  -EBADF: @node, a large file, gets its content from another hydration by now.

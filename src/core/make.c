@@ -343,16 +343,6 @@ static int linked(struct core *core, struct core_req *req, struct node *node,
 	return 0;
 }
 
-static bool is_unnamed(struct core *core, struct node *node)
-{
-	bool yes;
-
-	node_lock(core, node);
-	yes = node->flags & NODE_UNLINKED;
-	node_unlock(core, node);
-	return yes;
-}
-
 /* Make one more name, when the provider does not object. */
 static int link_node(struct core *core, struct core_req *req, struct node *node,
 		     const struct notice_about *about, struct new_place *ret_place,
@@ -380,7 +370,7 @@ static int link_paths(struct core *core, const struct core_req *req, struct node
 
 	if (!dir)
 		return -ESTALE;
-	*ret_path = is_unnamed(core, node) ? strdup("") : node_path(core, node);
+	*ret_path = node_is_unlinked(core, node) ? strdup("") : node_path(core, node);
 	*ret_destination = node_child_path(core, dir, req->op.args->other_name);
 	node_unref(core, dir);
 	return *ret_path && *ret_destination ? 0 : -ENOMEM;

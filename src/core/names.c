@@ -62,6 +62,16 @@ bool node_is_called(const struct node *node, const struct node *parent, const ch
 	return node->parent == parent && !strcmp(node->name, name);
 }
 
+bool node_is_unlinked(struct core *core, const struct node *node)
+{
+	bool yes;
+
+	node_lock(core, node);
+	yes = node->flags & NODE_UNLINKED;
+	node_unlock(core, node);
+	return yes;
+}
+
 bool node_has_name(struct core *core, const struct node *node)
 {
 	bool yes;

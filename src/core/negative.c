@@ -208,6 +208,7 @@ uint32_t core_clear_negative_paths(struct core *core)
 	n_paths = t->n_paths;
 	t->n_buckets = 0;
 	t->n_paths = 0;
+	t->is_full_known = false;
 	pthread_mutex_unlock(&t->lock);
 	/* Nobody is told of these any more, so whoever was hears of it now. */
 	for (size_t i = 0; i < n_buckets; i++)

@@ -168,6 +168,8 @@ int node_swap_names(struct core *core, const struct named_node *a, const struct 
 /* Is this the one name that its path is made from? */
 bool node_is_called(const struct node *node, const struct node *parent, const char *name);
 bool node_has_name(struct core *core, const struct node *node);
+/* Has it lost its last name, or never had one, while somebody has it open? */
+bool node_is_unlinked(struct core *core, const struct node *node);
 /* One more name.  If it has none yet (an unnamed file) it is its first. */
 int node_add_name(struct core *core, struct node *node, struct node *parent, const char *name);
 /* The node of the file with several names that has this inode on disk, referenced, or NULL. */

@@ -324,7 +324,7 @@ static int submit(struct core *core, struct notice *n, struct command *cmd)
 	atomic_fetch_add(&n->n_refs, 1);
 	r = command_submit(core, cmd);
 	if (r < 0) {
-		if (r == -EBUSY && notice_is_fact(cmd->event))
+		if (notice_is_fact(cmd->event))
 			COUNT(core, notifications_lost);
 		command_unref(core, cmd);
 		return r == -EBUSY ? -EIO : r;
@@ -375,17 +375,6 @@ static struct command *make_command(struct core *core, const struct notice_about
 	return cmd;
 }
 
-/* It has no name any more, and that was told. */
-static bool is_unlinked(struct core *core, struct node *node)
-{
-	bool yes;
-
-	node_lock(core, node);
-	yes = node->flags & NODE_UNLINKED;
-	node_unlock(core, node);
-	return yes;
-}
-
 /* 0 and a command, or none because nobody wants to know. */
 static int command_for(struct core *core, struct core_req *req, const struct notice_about *about,
 		       struct command **ret)
@@ -397,7 +386,7 @@ static int command_for(struct core *core, struct core_req *req, const struct not
 	int r = 0;
 
 	*ret = NULL;
-	if (!may_be_wanted(core, about) || (!path && is_unlinked(core, about->node)))
+	if (!may_be_wanted(core, about) || (!path && node_is_unlinked(core, about->node)))
 		return 0;
 	if (!path)
 		path = own_path = node_path(core, about->node);
@@ -599,7 +588,7 @@ static struct command *closing_command(struct core *core, struct node *node, str
 	_cleanup_(freep) char *path = NULL;
 	uint32_t mask;
 
-	if (process_is_own(h->process) || is_unlinked(core, node))
+	if (process_is_own(h->process) || node_is_unlinked(core, node))
 		return NULL;
 	path = node_path(core, node);
 	if (!path)
@@ -624,7 +613,7 @@ void notice_closed(struct core *core, struct handle *h)
 		r = command_submit(core, cmd);
 	}
 	tree_unlock(core);
-	if (r == -EBUSY)
+	if (r < 0)
 		COUNT(core, notifications_lost);
 	command_unref(core, cmd);
 	node_unref(core, node);

@@ -52,7 +52,8 @@ void opened_deinit(struct core *core, struct opened_table *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-static struct opened *opened_of(struct core *core, struct opened_table *t, struct node *node)
+/* The caller has a reference to spare: *ret_taken. */
+static struct opened *opened_of(struct opened_table *t, struct node *node, bool *ret_taken)
 {
 	struct opened **p = find(t, node), *o = *p;
 
@@ -61,7 +62,8 @@ static struct opened *opened_of(struct core *core, struct opened_table *t, struc
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return NULL;
-	o->node = node_ref(core, node);
+	o->node = node;
+	*ret_taken = true;
 	o->mask = CORE_MASK_UNCHANGED;
 	list_init(&o->handles);
 	o->next = NULL;
@@ -73,20 +75,24 @@ struct handle *handle_new(struct core *core, struct core_req *req, struct node *
 {
 	struct opened_table *t = &core->opened;
 	struct handle *h = calloc(1, sizeof(*h));
+	bool taken = false;
 
 	if (!h)
 		return NULL;
+	(void)node_ref(core, node);
 	h->id = atomic_fetch_add(&core->next_handle, 1);
 	h->process = process_of_thread(req->pid, req->uid);
 	h->may_write = (flags & O_ACCMODE) != O_RDONLY;
 	h->truncated = flags & O_TRUNC;
 	pthread_mutex_lock(&t->lock);
-	h->opened = opened_of(core, t, node);
+	h->opened = opened_of(t, node, &taken);
 	if (h->opened) {
 		h->changes = h->opened->n_changes;
 		list_append(&h->opened->handles, &h->link);
 	}
 	pthread_mutex_unlock(&t->lock);
+	if (!taken)
+		node_unref(core, node);
 	if (h->opened)
 		return h;
 	handle_free(h);

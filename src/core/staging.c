@@ -40,10 +40,7 @@ static int open_partial(struct core *core, struct node *node, struct hydration *
 	if (r < 0)
 		return r;
 	h->fd = partial_fd(h->partial);
-	pthread_mutex_lock(&h->lock);
-	r = take_up_partial(h);
-	pthread_mutex_unlock(&h->lock);
-	return r;
+	return 0;
 }
 
 static int open_stage(struct core *core, struct node *node, struct hydration *h)
@@ -77,10 +74,15 @@ static int open_files(struct core *core, struct node *node, struct hydration *h)
 	h->content = content_new(fd, true);
 	if (!h->content)
 		return -ENOMEM;
+	/* Readers are answered from it as soon as something counts as arrived. */
 	pthread_mutex_lock(&h->lock);
-	h->is_staged = true;
+	if (h->partial)
+		r = take_up_partial(h);
+	h->is_staged = r == 0;
 	pthread_mutex_unlock(&h->lock);
-	return 0;
+	if (r < 0)
+		h->content = content_unref(h->content);
+	return r;
 }
 
 int staging_take_up(struct core *core, struct node *node, struct hydration *h)
@@ -96,9 +98,14 @@ int staging_take_up(struct core *core, struct node *node, struct hydration *h)
 	return open_files(core, node, h);
 }
 
+pthread_mutex_t *staging_lock(struct core *core, const struct node *node)
+{
+	return &core->staging_locks[node->ino % CORE_N_STAGING_LOCKS];
+}
+
 int staging_open(struct core *core, struct node *node, struct hydration *h)
 {
-	pthread_mutex_t *lock = &core->staging_locks[node->id % CORE_N_STAGING_LOCKS];
+	pthread_mutex_t *lock = staging_lock(core, node);
 	bool current;
 	int r = 0;
 
@@ -106,9 +113,9 @@ int staging_open(struct core *core, struct node *node, struct hydration *h)
 	pthread_mutex_lock(lock);
 	if (!h->content) {
 		node_lock(core, node);
-		current = node->hydration == h;
+		current = node->hydration == h && node->state != NODE_GONE;
 		node_unlock(core, node);
-		/* Of a large one the files belong to whatever is the node's hydration now. */
+		/* Those of a large one are named by the item's identity: they belong to whoever has the name now. */
 		r = current || h->small ? open_files(core, node, h) : -EBADF;
 	}
 	pthread_mutex_unlock(lock);

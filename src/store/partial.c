@@ -164,8 +164,11 @@ static bool heads_match(const struct record *a, const struct record *b)
 	                          b->fields & RECORD_PROVIDER_ID ? b->provider_id : none);
 }
 
-/* Is what @folder has under @name the same content?  Then both descriptors are handed out. */
-static bool open_both(struct store *s, int folder, const char *name, const struct record *rec,
+/*
+ * Is what @folder has under @name the same content?  0: yes, and both descriptors are handed out; -ENODATA: no, or
+ * there is nothing.  Any other error says nothing of what is there.
+ */
+static int open_both(struct store *s, int folder, const char *name, const struct record *rec,
                       int *ret_fd, int *ret_map)
 {
 	_cleanup_(closep) int fd = -1;
@@ -177,16 +180,18 @@ static bool open_both(struct store *s, int folder, const char *name, const struc
 	int flags = (s->readonly ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
 	fd = openat(folder, name, flags);
-	if (fd < 0)
-		return false;
-	map = openat(folder, map_name(name).text, flags);
-	if (map < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != rec->size ||
+	if (fd >= 0)
+		map = openat(folder, map_name(name).text, flags);
+	if (fd < 0 || map < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? -errno
+											    : -ENODATA;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size != rec->size ||
 	    describe(s, fd, rec, &wanted) < 0 || !read_head(map, storage, &head) ||
 	    !heads_match(&head, &wanted))
-		return false;
+		return -ENODATA;
 	*ret_fd = steal_fd(&fd);
 	*ret_map = steal_fd(&map);
-	return true;
+	return 0;
 }
 
 static void unlink_both(int folder, const char *name)
@@ -240,13 +245,14 @@ static int open_or_create(struct store *s, struct partial *p, const struct recor
 	p->folder = disk_open_private(s, FOLDER);
 	if (p->folder < 0)
 		return p->folder;
-	if (!open_both(s, p->folder, p->name, rec, &p->fd, &p->map)) {
+	r = open_both(s, p->folder, p->name, rec, &p->fd, &p->map);
+	if (r == -ENODATA) {
 		r = create_both(s, p, rec);
-		if (r < 0) {
+		if (r < 0)
 			unlink_both(p->folder, p->name);
-			return r;
-		}
 	}
+	if (r < 0)
+		return r;
 	/* Only now: the disk has refused sizes beyond all reason. */
 	p->there = calloc(1, p->n_chunks / 8 + 1);
 	if (!p->there)
@@ -466,7 +472,7 @@ uint64_t store_partial_peek(struct store *s, uint64_t key, const struct record *
 	(void)snprintf(name, sizeof(name), "%016" PRIx64, key);
 	folder = openat(s->private, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0 || !(rec->fields & RECORD_SIZE) ||
-	    !open_both(s, folder, name, rec, &fd, &map))
+	    open_both(s, folder, name, rec, &fd, &map) < 0)
 		return 0;
 	scan_marks(s, map, sum.size, add_chunk, &sum);
 	return sum.bytes;

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import mmap
 import os
+import resource
 import signal
 import subprocess
 
@@ -48,6 +49,17 @@ def test_no_more_callbacks_run_at_once_than_the_instance_has_threads(box, thread
         for child in children:
             child.result()
         assert callbacks(instance) - before >= len(children)
+
+
+def test_an_instance_takes_all_the_descriptors_that_it_may_have(box):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with box.puppet("file f 1 1") as instance:
+            found = resource.prlimit(instance.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == (hard, hard)
 
 
 # ---- time limits --------------------------------------------------------------------------------

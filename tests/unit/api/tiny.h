@@ -60,7 +60,7 @@ struct tiny {
 	pthread_cond_t changed;
 	prj_result result
 	        [TINY_N_KINDS]; /* what a callback returns without doing anything; PRJ_OK: it answers */
-	uint32_t reply_mask; /* in the answer to FILE_OPENED */
+	_Atomic uint32_t reply_mask; /* in the answer to FILE_OPENED */
 	bool is_held; /* get placeholder info does not return */
 	unsigned n_inside, max_inside; /* callbacks that are held */
 	const char *denied; /* get placeholder info of this path: ACCESS_DENIED */
