@@ -145,6 +145,13 @@ prj_result prj_write_file_data_from_fd(prj_instance *instance,
 	return data_result(r);
 }
 
+static prj_result fill_refused(prj_result result)
+{
+	return fail(result, result == PRJ_ERR_OPERATION_ABORTED
+				    ? "nobody waits for this listing any more: complete its command"
+				    : "the callback that the buffer belongs to is over");
+}
+
 prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *file_name,
 				      const struct prj_file_basic_info *info,
 				      const struct prj_extended_info *extended_info)
@@ -156,8 +163,11 @@ prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *
 
 	if (!buffer || !file_name)
 		return fail(PRJ_ERR_INVALID_PARAMETER, "buffer and file name must not be NULL");
-	if (checker_is_in_use() && !checker_buffer_is_good((struct dir_buffer *)buffer, file_name))
-		return fail(PRJ_ERR_INVALID_PARAMETER, "the callback that the buffer belongs to is over");
+	if (checker_is_in_use()) {
+		result = checker_buffer((struct dir_buffer *)buffer, file_name);
+		if (result != PRJ_OK)
+			return fill_refused(result);
+	}
 	result = convert_basic_info(info, extended_info, &c);
 	is_converted = result == PRJ_OK;
 	if (is_converted) {
@@ -165,8 +175,9 @@ prj_result prj_fill_dir_entry_buffer2(prj_dir_entry_buffer *buffer, const char *
 		if (r == -ENOBUFS)
 			result = PRJ_ERR_INSUFFICIENT_BUFFER; /* in every long listing: no message */
 		else if (r == -ECANCELED)
-			result = fail(PRJ_ERR_OPERATION_ABORTED,
-				      "nobody waits for this listing any more: complete its command");
+			result = fill_refused(PRJ_ERR_OPERATION_ABORTED);
+		else if (r == -ENOMEM)
+			result = PRJ_ERR_OUT_OF_MEMORY;
 		else if (r < 0)
 			result = fail_errno(r, "\"%s\" is not a possible name of a file", file_name);
 	}

@@ -81,8 +81,11 @@ void checker_view_changed(struct checker *c);
 
 /* Is there a checker at all?  Without one the calls below need not be made. */
 bool checker_is_in_use(void);
-/* May it be filled?  It is not looked at: it may have been freed. */
-bool checker_buffer_is_good(const struct dir_buffer *buffer, const char *file_name);
+/*
+ * May it be filled?  OPERATION_ABORTED: its listing was cancelled.  INVALID_PARAMETER: its callback is over.  It is not
+ * looked at: it may have been freed.
+ */
+prj_result checker_buffer(const struct dir_buffer *buffer, const char *file_name);
 void checker_entry(const struct dir_buffer *buffer, const char *file_name, const struct record *rec,
                    prj_result result);
 /* A callback without a checker gets it: whatever is known of one at this address is of the past. */

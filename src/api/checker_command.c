@@ -44,18 +44,21 @@ static void add(struct checker *c, struct active *a)
 	c->newest_id = MAX(c->newest_id, a->id);
 }
 
-/* It has ended: only its name stays. */
+/* It has ended: only its name stays, and of a cancelled one not even that, for it may be completed at any time. */
 static void drop(struct checker *c, struct active *a)
 {
-	struct past *past = &c->past[c->next_past++ % PAST_MAX];
 	struct active **p = bucket_of(c, a->id);
+	struct past *past;
 
 	while (*p != a)
 		p = &(*p)->hash_next;
 	*p = a->hash_next;
 	list_remove(&a->link);
-	free(past->path);
-	*past = (struct past){.id = a->id, .name = a->name, .path = steal_ptr(&a->path)};
+	if (!a->is_cancelled) {
+		past = &c->past[c->next_past++ % PAST_MAX];
+		free(past->path);
+		*past = (struct past){.id = a->id, .name = a->name, .path = steal_ptr(&a->path)};
+	}
 	active_free(a);
 }
 
@@ -216,7 +219,7 @@ void checker_returned(struct checker *c, const struct command *cmd, prj_result r
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (is_ended && cmd->buffer)
-		buffer_taken(cmd->buffer, is_cancelled);
+		buffer_taken(cmd->buffer, cmd->id, is_cancelled && result == PRJ_ERR_IO_PENDING);
 	reports_write(&reports);
 }
 
@@ -232,6 +235,7 @@ static void end_cancelled(struct checker *c, struct reports *reports, struct act
 		                              : ", and nobody waits any more");
 	if (a->kind == COMMAND_END_ENUM)
 		listing_ended(c, reports, a, PRJ_OK);
+	a->is_cancelled = true;
 	drop(c, a);
 }
 
@@ -252,11 +256,11 @@ void checker_cancelled(struct checker *c, int32_t command_id)
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (buffer)
-		buffer_taken(buffer, true);
+		buffer_taken(buffer, command_id, true);
 	reports_write(&reports);
 }
 
-/* The completion of something that neither runs nor is pended. */
+/* The completion of something that neither runs nor is pended.  What was over long ago may have been cancelled. */
 static void check_unknown(struct checker *c, struct reports *reports, int32_t id)
 {
 	if (id <= 0 || id > c->newest_id) {
@@ -264,8 +268,6 @@ static void check_unknown(struct checker *c, struct reports *reports, int32_t id
 		       "was called with %d, which is no command", id);
 		return;
 	}
-	if (was_cancelled(c, id))
-		return;
 	for (size_t i = 0; i < PAST_MAX; i++) {
 		const struct past *past = &c->past[i];
 
@@ -275,8 +277,6 @@ static void check_unknown(struct checker *c, struct reports *reports, int32_t id
 		       "was over already when command %d was completed", id);
 		return;
 	}
-	report(c, reports, COMPLETED_TWICE, "prj_complete_command", NULL,
-	       "was called for command %d, which was over long ago", id);
 }
 
 /* As the core sees it; it keeps a command pended whose completion does not fit. */
@@ -313,6 +313,6 @@ void checker_completing(struct checker *c, int32_t command_id, prj_result result
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (taken)
-		buffer_taken(taken, false);
+		buffer_taken(taken, command_id, false);
 	reports_write(&reports);
 }

@@ -138,6 +138,8 @@ void report(struct checker *c, struct reports *reports, enum mistake mistake, co
 	    const char *path, const char *format, ...) _printf_(6, 7);
 /* Without a lock. */
 void reports_write(struct reports *reports);
+/* An answer was refused with this: is that the provider's mistake, rather than a lack of memory, say? */
+bool is_bad_argument(prj_result result);
 /* What a report on two answers of a live view adds. */
 const char *live_note(const struct checker *c);
 
@@ -170,9 +172,12 @@ void query_ended(struct checker *c, struct reports *reports, const struct active
 
 /* ---- checker_listing.c ------------------------------------------------------------------------------ */
 
-/* The provider may fill @buffer for this command, and from buffer_taken() on not any more.  Without the lock. */
+/*
+ * The provider may fill @buffer for this command, and from buffer_taken() on not any more; if that comes late, and the
+ * memory is another command's buffer by then, it does nothing.  Without the lock.
+ */
 void buffer_given(struct checker *c, const struct dir_buffer *buffer, int32_t command_id);
-void buffer_taken(const struct dir_buffer *buffer, bool is_cancelled);
+void buffer_taken(const struct dir_buffer *buffer, int32_t command_id, bool is_cancelled);
 void buffers_forget(const struct checker *c);
 /* What the callbacks of a session came to; the caller holds the lock. */
 void listing_started(struct checker *c, struct reports *reports, const struct active *a,

@@ -94,13 +94,13 @@ void buffer_given(struct checker *c, const struct dir_buffer *buffer, int32_t co
 	pthread_mutex_unlock(&buffers.lock);
 }
 
-void buffer_taken(const struct dir_buffer *buffer, bool is_cancelled)
+void buffer_taken(const struct dir_buffer *buffer, int32_t command_id, bool is_cancelled)
 {
 	struct known_buffer *b;
 
 	pthread_mutex_lock(&buffers.lock);
 	b = buffer_find(buffer);
-	if (b && !b->is_taken) {
+	if (b && b->command_id == command_id && !b->is_taken) {
 		b->is_taken = true;
 		b->is_cancelled = is_cancelled;
 		list_append(&buffers.taken, &b->taken_link);
@@ -134,16 +134,18 @@ void buffers_forget(const struct checker *c)
 	pthread_mutex_unlock(&buffers.lock);
 }
 
-bool checker_buffer_is_good(const struct dir_buffer *buffer, const char *file_name)
+prj_result checker_buffer(const struct dir_buffer *buffer, const char *file_name)
 {
+	prj_result result = PRJ_OK;
 	struct reports reports = {0};
 	const struct known_buffer *b;
-	bool is_good;
 
 	pthread_mutex_lock(&buffers.lock);
 	b = buffer_find(buffer);
-	is_good = !b || !b->is_taken;
-	if (!is_good && !b->is_cancelled) {
+	if (b && b->is_taken && b->is_cancelled) {
+		result = PRJ_ERR_OPERATION_ABORTED;
+	} else if (b && b->is_taken) {
+		result = PRJ_ERR_INVALID_PARAMETER;
 		pthread_mutex_lock(&b->checker->lock);
 		report(b->checker, &reports, LISTING_BUFFER, "prj_fill_dir_entry_buffer", file_name,
 		       "was called with the buffer of command %d, which is over", b->command_id);
@@ -151,7 +153,7 @@ bool checker_buffer_is_good(const struct dir_buffer *buffer, const char *file_na
 	}
 	pthread_mutex_unlock(&buffers.lock);
 	reports_write(&reports);
-	return is_good;
+	return result;
 }
 
 /* ---- sessions ---------------------------------------------------------------------------------------- */
@@ -245,7 +247,9 @@ static void entry_refused(struct checker *c, struct reports *reports, struct act
 			       name); /* a possible name: that is checked before the room */
 	} else if (is_converted && result == PRJ_ERR_INVALID_PARAMETER) {
 		report(c, reports, LISTING_NAME, a->name, a->path, "gave \"%.300s\"", name);
-	} else {
+	} else if (result == PRJ_ERR_OPERATION_ABORTED) {
+		a->is_cancelled = true; /* checker_cancelled() comes in a moment */
+	} else if (is_bad_argument(result)) {
 		report(c, reports, BAD_ARGUMENT, a->name, a->path,
 		       "gave \"%.300s\", which was refused: %s", name, prj_last_error_message());
 	}

@@ -69,8 +69,7 @@ void checker_placeholder(struct checker *c, const char *path, const struct recor
 	pthread_mutex_lock(&c->lock);
 	if (result == PRJ_OK)
 		match_answer(c, path, rec);
-	else if (result == PRJ_ERR_INVALID_PARAMETER || result == PRJ_ERR_INSUFFICIENT_BUFFER ||
-	         result == PRJ_ERR_FILENAME_EXCED_RANGE || result == PRJ_ERR_INVALID_NAME)
+	else if (is_bad_argument(result))
 		report(c, &reports, BAD_ARGUMENT, "prj_write_placeholder_info", path,
 		       "was refused: %s", prj_last_error_message());
 	if (key && rec->kind == RECORD_FILE && rec->fields & RECORD_SIZE)

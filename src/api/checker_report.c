@@ -109,6 +109,12 @@ void report(struct checker *c, struct reports *reports, enum mistake mistake, co
 		reports->n++;
 }
 
+bool is_bad_argument(prj_result result)
+{
+	return result == PRJ_ERR_INVALID_PARAMETER || result == PRJ_ERR_INSUFFICIENT_BUFFER ||
+	       result == PRJ_ERR_FILENAME_EXCED_RANGE || result == PRJ_ERR_INVALID_NAME;
+}
+
 void reports_write(struct reports *reports)
 {
 	for (size_t i = 0; i < reports->n; i++) {

@@ -13,30 +13,23 @@
 
 #include <errno.h>
 #include <prj/provider.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-/* Indexed by effect. */
-static const char *const status_keys[N_EFFECTS] = {
-        [WORD_DELAY] = "fault delay",         [WORD_CRASH] = "fault crash",
-        [WORD_HANG] = "fault hang",           [WORD_PEND] = "fault pend",
-        [WORD_TWICE] = "fault twice",         [WORD_ERROR] = "fault error",
-        [WORD_DROP] = "fault drop",           [WORD_SHORT] = "fault short",
-        [WORD_CORRUPT] = "fault corrupt",     [WORD_OVERLAP] = "fault overlap",
-        [WORD_BEYOND] = "fault beyond",       [WORD_ADD] = "fault add",
-        [WORD_DUPLICATE] = "fault duplicate", [WORD_DISORDER] = "fault disorder",
-        [WORD_KIND] = "fault kind",           [WORD_SIZE] = "fault size",
-};
 
 static void fault_status(void *instance_context,
                          void (*emit)(void *emit_context, const char *key, int64_t value),
                          void *emit_context)
 {
 	struct fault *fault = instance_context;
+	char key[32];
 
 	emit(emit_context, "faults injected", atomic_load(&fault->n_faults));
-	for (enum word word = 0; word < N_EFFECTS; word++)
-		if (rules_have_word(&fault->rules, word))
-			emit(emit_context, status_keys[word], atomic_load(&fault->n_effects[word]));
+	for (enum word word = 0; word < N_EFFECTS; word++) {
+		if (!rules_have_word(&fault->rules, word))
+			continue;
+		(void)snprintf(key, sizeof(key), "fault %s", text_of_word(word));
+		emit(emit_context, key, atomic_load(&fault->n_effects[word]));
+	}
 	emit(emit_context, "fault calls not answered yet", (int64_t)late_count(&fault->late));
 	if (fault->inner->callbacks.status)
 		fault->inner->callbacks.status(fault->inner->context, emit, emit_context);

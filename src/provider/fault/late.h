@@ -5,7 +5,8 @@
 /*
  * Calls that take time: those whose callback sleeps, those that are answered later by a thread of ours, and those
  * that are never answered.  All of them are here under the id of their command, so that a cancel finds them: who sleeps
- * is woken, and the others are forgotten.  projfs cancels everything when it stops, so nothing holds that up.
+ * is woken, and the others are forgotten.  projfs cancels what somebody waits for when it stops.  The end of a
+ * session and a notification of what has happened it lets come to their end: who sleeps in these holds the stop up.
  */
 
 #include "call.h"

@@ -119,7 +119,7 @@ static int say_no_callback(struct parser *p, const struct piece *piece)
 	return -EINVAL;
 }
 
-/* @why, and the words from @first to before @end that mean something for @callbacks. */
+/* @why, and the words before @end that mean something for @callbacks. */
 static int say_allowed(struct parser *p, const struct piece *piece, const char *why,
                        uint32_t callbacks, enum word end)
 {
@@ -317,6 +317,11 @@ static int parse_rule(struct parser *p, const struct piece *first)
 	while (r == 0 && next_piece(p, &piece))
 		r = parse_word(p, &piece, rule);
 	return r < 0 ? r : finish_rule(p, first, rule);
+}
+
+const char *text_of_word(enum word word)
+{
+	return words[word].name;
 }
 
 int text_parse(const char *text, struct rules *rules, char ret_message[TEXT_MESSAGE_SIZE])

@@ -20,4 +20,6 @@
  */
 int text_parse(const char *text, struct rules *rules, char ret_message[TEXT_MESSAGE_SIZE]);
 
+const char *text_of_word(enum word word);
+
 #endif

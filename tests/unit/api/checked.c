@@ -212,7 +212,7 @@ void add_entry(const struct command *get, const char *name, uint8_t kind, uint64
 {
 	struct record rec = {.kind = kind, .fields = RECORD_SIZE, .size = size};
 
-	assert_true(checker_buffer_is_good(get->buffer, name));
+	assert_int_equal(checker_buffer(get->buffer, name), PRJ_OK);
 	checker_entry(get->buffer, name, &rec, result);
 }
 

@@ -162,6 +162,31 @@ static void completing_what_was_cancelled_is_fine(void **state)
 	assert_int_equal(count_all(), 0);
 }
 
+static void a_cancelled_command_may_be_completed_very_late(void **state)
+{
+	struct command *pended = begin(COMMAND_PLACEHOLDER, "a"), *running;
+
+	(void)state;
+	returned(pended, PRJ_ERR_IO_PENDING);
+	checker_cancelled(checked.checker, pended->id);
+	running = begin(COMMAND_PLACEHOLDER, "b");
+	checker_cancelled(checked.checker, running->id);
+	/* More than are remembered. */
+	for (int i = 0; i < 2000; i++) {
+		struct command *cmd = begin(COMMAND_NOTIFY, "c");
+
+		checker_cancelled(checked.checker, cmd->id);
+		returned(cmd, PRJ_OK);
+		command_end(cmd);
+	}
+	returned(running, PRJ_ERR_IO_PENDING);
+	completed(running, PRJ_OK);
+	completed(pended, PRJ_OK);
+	command_end(running);
+	command_end(pended);
+	assert_int_equal(count_all(), 0);
+}
+
 /* ---- time -------------------------------------------------------------------------------------------- */
 
 static void a_slow_callback_is_reported_once_when_it_returns(void **state)
@@ -319,6 +344,7 @@ int main(void)
 	        TEST(a_result_after_a_completion_is_reported),
 	        TEST(parameters_that_do_not_fit_are_reported),
 	        TEST(completing_what_was_cancelled_is_fine),
+	        TEST(a_cancelled_command_may_be_completed_very_late),
 	        TEST(a_slow_callback_is_reported_once_when_it_returns),
 	        TEST(a_slow_callback_is_reported_while_it_runs),
 	        TEST(a_pended_callback_may_take_its_time),

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "api/checker_internal.h"
+
 static void a_sorted_listing_is_fine(void **state)
 {
 	struct command *session = session_begin("d");
@@ -207,14 +209,14 @@ static void a_buffer_is_not_the_providers_when_its_callback_is_over(void **state
 	struct command *session = session_begin("d"), *get = get_begin(session);
 
 	(void)state;
-	assert_true(checker_buffer_is_good(get->buffer, "a"));
+	assert_int_equal(checker_buffer(get->buffer, "a"), PRJ_OK);
 	returned(get, PRJ_OK);
-	assert_false(checker_buffer_is_good(get->buffer, "late"));
+	assert_int_equal(checker_buffer(get->buffer, "late"), PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(count_of("listing-buffer"), 1);
 	assert_reported("prj_fill_dir_entry_buffer of \"late\"");
 	/* another instance may get the same memory */
 	checker_buffer_is_new(get->buffer);
-	assert_true(checker_buffer_is_good(get->buffer, "a"));
+	assert_int_equal(checker_buffer(get->buffer, "a"), PRJ_OK);
 	command_end(get);
 	session_end(session);
 	assert_int_equal(count_all(), 1);
@@ -229,7 +231,7 @@ static void a_pended_listing_keeps_its_buffer_until_it_is_completed(void **state
 	add_entry(get, "a", RECORD_FILE, 1, PRJ_OK);
 	completed(get, PRJ_OK);
 	assert_int_equal(count_all(), 0);
-	assert_false(checker_buffer_is_good(get->buffer, "b"));
+	assert_int_equal(checker_buffer(get->buffer, "b"), PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(count_of("listing-buffer"), 1);
 	command_end(get);
 	session_end(session);
@@ -242,11 +244,70 @@ static void nobody_is_blamed_for_the_buffer_of_a_cancelled_listing(void **state)
 	(void)state;
 	returned(get, PRJ_ERR_IO_PENDING);
 	checker_cancelled(checked.checker, get->id);
-	assert_false(checker_buffer_is_good(get->buffer, "a"));
+	assert_int_equal(checker_buffer(get->buffer, "a"), PRJ_ERR_OPERATION_ABORTED);
 	completed(get, PRJ_OK);
 	command_end(get);
 	session_end(session);
 	assert_int_equal(count_all(), 0);
+}
+
+/* The core closes the buffer at once; that the listing was cancelled is told a moment later. */
+static void a_listing_that_learns_of_its_cancel_from_the_buffer_is_not_blamed(void **state)
+{
+	struct command *session, *get;
+
+	(void)state;
+	look_up_file("d/known", 1, NULL);
+	session = session_begin("d");
+	get = get_begin(session);
+	returned(get, PRJ_ERR_IO_PENDING);
+	add_entry(get, "a", RECORD_FILE, 1, PRJ_ERR_OPERATION_ABORTED);
+	completed(get, PRJ_OK);
+	checker_cancelled(checked.checker, get->id);
+	command_end(get);
+	session_end(session);
+	assert_int_equal(count_all(), 0);
+}
+
+static void without_memory_for_an_entry_nobody_is_blamed(void **state)
+{
+	struct command *session = session_begin("d"), *get = get_begin(session);
+
+	(void)state;
+	add_entry(get, "a", RECORD_FILE, 1, PRJ_ERR_OUT_OF_MEMORY);
+	returned(get, PRJ_ERR_OUT_OF_MEMORY);
+	command_end(get);
+	session_end(session);
+	assert_int_equal(count_all(), 0);
+}
+
+static void a_buffer_that_is_another_commands_now_is_not_taken_from_it(void **state)
+{
+	struct command *session = session_begin("d"), *get = get_begin(session);
+
+	(void)state;
+	/* What a cancel does last comes when the memory has its next owner. */
+	buffer_taken(get->buffer, get->id - 1, true);
+	assert_int_equal(checker_buffer(get->buffer, "a"), PRJ_OK);
+	returned(get, PRJ_OK);
+	command_end(get);
+	session_end(session);
+	assert_int_equal(count_all(), 0);
+}
+
+/* It may have returned in time: then its buffer is gone like any other. */
+static void a_cancelled_listing_that_has_returned_has_no_buffer(void **state)
+{
+	struct command *session = session_begin("d"), *get = get_begin(session);
+
+	(void)state;
+	checker_cancelled(checked.checker, get->id);
+	returned(get, PRJ_OK);
+	assert_int_equal(checker_buffer(get->buffer, "late"), PRJ_ERR_INVALID_PARAMETER);
+	command_end(get);
+	session_end(session);
+	assert_int_equal(count_of("listing-buffer"), 1);
+	assert_int_equal(count_all(), 1);
 }
 
 static void an_end_that_fails_leaks_the_session(void **state)
@@ -294,6 +355,10 @@ int main(void)
 	        TEST(a_buffer_is_not_the_providers_when_its_callback_is_over),
 	        TEST(a_pended_listing_keeps_its_buffer_until_it_is_completed),
 	        TEST(nobody_is_blamed_for_the_buffer_of_a_cancelled_listing),
+	        TEST(a_listing_that_learns_of_its_cancel_from_the_buffer_is_not_blamed),
+	        TEST(without_memory_for_an_entry_nobody_is_blamed),
+	        TEST(a_buffer_that_is_another_commands_now_is_not_taken_from_it),
+	        TEST(a_cancelled_listing_that_has_returned_has_no_buffer),
 	        TEST(an_end_that_fails_leaks_the_session),
 	        TEST(an_end_that_is_never_completed_leaks_the_session),
 	};

@@ -237,9 +237,6 @@ static prj_result complete(struct tiny *t, const struct tiny_call *call, prj_res
 
 static void parameters_of_a_completion_must_fit(void **state)
 {
-	struct prj_complete_command_extended_parameters unknown = {
-	        .command_type = PRJ_COMPLETE_COMMAND_TYPE_NOTIFICATION,
-	        .u.notification.notification_mask = 0x40000000};
 	struct tiny *t = *state;
 	struct tiny_call call;
 	pid_t pid;
@@ -252,13 +249,36 @@ static void parameters_of_a_completion_must_fit(void **state)
 	                 PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(complete(t, &call, PRJ_OK, (enum prj_complete_command_type)9),
 	                 PRJ_ERR_INVALID_PARAMETER);
-	assert_int_equal(prj_complete_command(t->instance, call.data.command_id, PRJ_OK, &unknown),
-	                 PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(complete(t, &call, PRJ_ERR_IO_PENDING, 0), PRJ_ERR_INVALID_PARAMETER);
 	assert_int_equal(tiny_answer(t, &call), PRJ_OK);
 	assert_int_equal(complete(t, &call, PRJ_OK, 0), PRJ_OK);
 	assert_int_equal(tiny_wait(pid), 0);
 	assert_int_equal(complete(t, &call, PRJ_OK, 0), PRJ_ERR_INVALID_PARAMETER);
+}
+
+static void a_mask_with_unknown_bits_completes_nothing(void **state)
+{
+	const struct prj_notification_mapping opens = {PRJ_NOTIFY_FILE_OPENED, ""};
+	struct prj_complete_command_extended_parameters more = {
+	        .command_type = PRJ_COMPLETE_COMMAND_TYPE_NOTIFICATION,
+	        .u.notification.notification_mask = 0x40000000};
+	struct tiny *t = *state;
+	struct tiny_call call;
+	pid_t pid;
+
+	t->options.notification_mappings = &opens;
+	t->options.notification_mappings_count = 1;
+	tiny_start(t);
+	tiny_answer_with(t, TINY_NOTIFICATION, PRJ_ERR_IO_PENDING);
+	pid = tiny_spawn(t, READ_IT);
+	call = tiny_find(t, TINY_NOTIFICATION, "d/f");
+	assert_int_equal(prj_complete_command(t->instance, call.data.command_id, PRJ_OK, &more),
+	                 PRJ_ERR_INVALID_PARAMETER);
+	/* It is still pended, and takes a mask that is known. */
+	more.u.notification.notification_mask = PRJ_NOTIFY_USE_EXISTING_MASK;
+	assert_int_equal(prj_complete_command(t->instance, call.data.command_id, PRJ_OK, &more),
+	                 PRJ_OK);
+	assert_int_equal(tiny_wait(pid), 0);
 }
 
 static void a_failed_listing_is_completed_with_its_buffer_or_without(void **state)
@@ -280,6 +300,30 @@ static void a_failed_listing_is_completed_with_its_buffer_or_without(void **stat
 		assert_int_equal(complete(t, &call, PRJ_OK, 0), PRJ_ERR_INVALID_PARAMETER);
 		assert_int_equal(complete(t, &call, PRJ_ERR_ACCESS_DENIED, types[i]), PRJ_OK);
 		assert_int_not_equal(tiny_wait(pid), 0);
+	}
+}
+
+static void the_buffer_of_a_cancelled_listing_says_so_with_the_checker_and_without(void **state)
+{
+	static const uint32_t flags[] = {0, PRJ_FLAG_CHECK_PROVIDER};
+	struct tiny *t = *state;
+
+	t->options.lookup_timeout_ms = 100;
+	for (size_t i = 0; i < 2; i++) {
+		struct tiny_call call;
+
+		t->options.flags = flags[i];
+		t->n_calls = 0;
+		tiny_start(t);
+		tiny_answer_with(t, TINY_GET, PRJ_ERR_IO_PENDING);
+		assert_int_not_equal(tiny_run(t, "ls \"$0\" >/dev/null 2>&1", NULL), 0);
+		tiny_find(t, TINY_CANCEL, "");
+		call = tiny_find(t, TINY_GET, "");
+		assert_int_equal(prj_fill_dir_entry_buffer("a", NULL, call.buffer),
+		                 PRJ_ERR_OPERATION_ABORTED);
+		assert_int_equal(complete(t, &call, PRJ_OK, PRJ_COMPLETE_COMMAND_TYPE_ENUMERATION),
+		                 PRJ_OK);
+		tiny_stop(t);
 	}
 }
 
@@ -381,7 +425,9 @@ int main(void)
 	        T(an_error_of_the_end_is_nobodys),
 	        T(what_is_read_is_not_told_but_as_open_and_close),
 	        T(parameters_of_a_completion_must_fit),
+	        T(a_mask_with_unknown_bits_completes_nothing),
 	        T(a_failed_listing_is_completed_with_its_buffer_or_without),
+	        T(the_buffer_of_a_cancelled_listing_says_so_with_the_checker_and_without),
 	        T(pending_needs_no_cancel_callback),
 	        T(what_start_was_given_is_copied),
 	        T(the_providers_own_process_is_asked_for_but_not_told),
