@@ -75,7 +75,7 @@ static void fill_frame(struct prj_instance *instance, const struct command *cmd,
 		.instance = instance,
 		.command_id = cmd->id,
 		.file_path_name = cmd->path,
-		.current_path_name = cmd->current_path,
+		.current_path_name = cmd->current_path ? cmd->current_path : cmd->path,
 		.triggering_uid = cmd->pid ? cmd->uid : UINT32_MAX,
 		.instance_context = instance->context,
 	};

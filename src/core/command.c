@@ -59,37 +59,58 @@ static void table_remove(struct commands *c, struct command *cmd)
 		c->cancelled_ids[cmd->id % COMMAND_N_CANCELLED] = cmd->id;
 }
 
-struct command *command_new(struct core *core, enum command_kind kind, struct node *node)
+/* The ids for the callback: for an item that is being asked for, those of the directory. */
+static void take_version(struct core *core, struct command *cmd)
 {
-	struct command *cmd = calloc(1, sizeof(*cmd));
-	struct node *described = kind == COMMAND_PLACEHOLDER ? node->parent : node;
+	struct node *described = cmd->kind == COMMAND_PLACEHOLDER ? cmd->node->parent : cmd->node;
 
-	if (!cmd)
+	if (!described)
+		return;
+	node_lock(core, described);
+	if (described->rec) {
+		cmd->version = malloc(described->rec_size);
+		if (cmd->version) {
+			memcpy(cmd->version, described->rec, described->rec_size);
+			cmd->version_size = described->rec_size;
+		}
+	}
+	node_unlock(core, described);
+}
+
+/* Takes over both paths. */
+static struct command *new_at(struct core *core, enum command_kind kind, struct node *node, char *path,
+			      char *current_path)
+{
+	struct command *cmd = path ? calloc(1, sizeof(*cmd)) : NULL;
+
+	if (!cmd) {
+		free(path);
+		free(current_path);
 		return NULL;
+	}
 	cmd->kind = kind;
 	cmd->n_refs = 1;
 	list_init(&cmd->link);
 	list_init(&cmd->lane_link);
+	list_init(&cmd->outstanding_link);
 	cmd->node = node_ref(core, node);
-	cmd->path = node_origin(core, node);
-	cmd->current_path = node_path(core, node);
-	if (!cmd->path || !cmd->current_path) {
-		command_unref(core, cmd);
-		return NULL;
-	}
-	/* For an item that is being asked for, the version is that of the directory. */
-	if (described) {
-		node_lock(core, described);
-		if (described->rec) {
-			cmd->version = malloc(described->rec_size);
-			if (cmd->version) {
-				memcpy(cmd->version, described->rec, described->rec_size);
-				cmd->version_size = described->rec_size;
-			}
-		}
-		node_unlock(core, described);
-	}
+	cmd->path = path;
+	cmd->current_path = current_path;
+	take_version(core, cmd);
 	return cmd;
+}
+
+struct command *command_new(struct core *core, enum command_kind kind, struct node *node)
+{
+	char *current_path = node_path(core, node);
+
+	return current_path ? new_at(core, kind, node, node_origin(core, node), current_path) : NULL;
+}
+
+struct command *command_new_about(struct core *core, enum command_kind kind, struct node *node,
+				  const char *path)
+{
+	return new_at(core, kind, node, strdup(path), NULL);
 }
 
 struct command *command_ref(struct core *core, struct command *cmd)

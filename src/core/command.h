@@ -136,6 +136,9 @@ void commands_deinit(struct core *core);
 
 /* A command on @node with both paths and the version filled in. One reference. NULL: no memory. */
 struct command *command_new(struct core *core, enum command_kind kind, struct node *node);
+/* The same with a path that was found out already: where it is, or was. */
+struct command *command_new_about(struct core *core, enum command_kind kind, struct node *node,
+				  const char *path);
 struct command *command_ref(struct core *core, struct command *cmd);
 struct command *command_unref(struct core *core, struct command *cmd); /* NULL is fine; NULL */
 

@@ -143,7 +143,8 @@ struct core_req {
 		uint64_t offset;
 		uint64_t size;
 		bool plus;
-		bool fatal_seen;
+		bool kill_priv;       /* open that truncates */
+		uint32_t flags;       /* open: O_* */
 		bool interrupted;
 		uint64_t deadline_ms; /* 0: none */
 		uint64_t interrupted_ms;

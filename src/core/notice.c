@@ -123,31 +123,27 @@ static uint32_t mapped_mask(const struct notices *n, const char *path)
 	return m ? m->mask : 0;
 }
 
-static uint32_t mask_of(struct core *core, const struct notice_about *about, const char *path)
+/* What holds for @path: an answer about the open file, else the mappings. */
+static uint32_t mask_of(struct core *core, const struct node *node, const char *path)
 {
-	uint32_t mask = opened_mask(core, about->node);
+	uint32_t mask = opened_mask(core, node);
 
 	return mask == CORE_MASK_UNCHANGED ? mapped_mask(&core->notices, path) : mask;
 }
 
-/* A link to a file that has no name: it comes in from outside, which is always told. */
-static bool comes_from_outside(const struct notice_about *about, const char *path)
-{
-	return about->destination && !*path;
-}
-
-static bool is_wanted(struct core *core, const struct notice_about *about, const char *path)
+/* Is it wanted?  @mask: what holds where it is. */
+static bool is_wanted(struct core *core, const struct notice_about *about, const char *path, uint32_t mask)
 {
 	uint32_t there = about->destination ? mapped_mask(&core->notices, about->destination) : 0;
+	uint32_t reply = about->destination ? opened_mask(core, about->node) : CORE_MASK_UNCHANGED;
 
-	uint32_t reply = opened_mask(core, about->node);
-
-	if (comes_from_outside(about, path))
+	/* A link to a file that has no name: it comes in from outside, which is always told. */
+	if (about->destination && !*path)
 		return !(there & CORE_EVENT_SUPPRESS);
 	/* An answer that silenced the file: wherever it goes. */
 	if (reply != CORE_MASK_UNCHANGED && (reply & CORE_EVENT_SUPPRESS))
 		return false;
-	return (effective(mask_of(core, about, path)) | effective(there)) & about->event;
+	return (effective(mask) | effective(there)) & about->event;
 }
 
 /* Can it be wanted at all?  This is all that an instance pays whose provider wants nothing. */
@@ -181,41 +177,25 @@ static void waitq_unref(struct core *core, struct waitq *q)
 	notice_unref(core, container_of(q, struct notice, q));
 }
 
-/* The commands of @n that have not finished are not its any more: to be cancelled, or left alone. */
-static unsigned take_commands(struct core *core, struct notice *n, struct command *ret[TELLS_MAX])
-{
-	unsigned n_taken = 0;
-
-	pthread_mutex_lock(&core->notices.lock);
-	for (unsigned i = 0; i < TELLS_MAX; i++)
-		if (n->commands[i])
-			ret[n_taken++] = steal_ptr(&n->commands[i]);
-	list_remove(&n->link);
-	pthread_mutex_unlock(&core->notices.lock);
-	return n_taken;
-}
-
 /* Everybody who waited has given up. A question need not be answered any more; a fact must still arrive. */
 static void notice_abandoned(struct core *core, struct waitq *q)
 {
 	struct notice *n = container_of(q, struct notice, q);
-	struct command *commands[TELLS_MAX];
-	unsigned n_commands;
+	struct command *commands[TELLS_MAX] = {0};
 	bool again;
 
-	/* Another file operation may have joined the question since. */
 	pthread_mutex_lock(&core->notices.lock);
 	pthread_mutex_lock(&core->wait.lock);
-	again = !list_empty(&q->waiters);
+	again = !list_empty(&q->waiters); /* another operation may have joined the question since */
 	pthread_mutex_unlock(&core->wait.lock);
-	if (!again)
+	if (!again) {
 		list_remove(&n->link);
+		for (unsigned i = 0; i < TELLS_MAX; i++)
+			commands[i] = steal_ptr(&n->commands[i]);
+	}
 	pthread_mutex_unlock(&core->notices.lock);
-	if (again)
-		return;
-	n_commands = take_commands(core, n, commands);
-	for (unsigned i = 0; i < n_commands; i++) {
-		if (!notice_is_fact(commands[i]->event))
+	for (unsigned i = 0; i < TELLS_MAX; i++) {
+		if (commands[i] && !notice_is_fact(commands[i]->event))
 			command_cancel(core, commands[i]);
 		command_unref(core, commands[i]);
 	}
@@ -353,19 +333,12 @@ static struct op_notices *notices_of(struct core_req *req)
 static struct command *make_command(struct core *core, const struct notice_about *about, const char *path,
 				    struct process *process)
 {
-	struct command *cmd = command_new(core, COMMAND_NOTIFY, about->node);
-	char *copy = strdup(path);
+	struct command *cmd = command_new_about(core, COMMAND_NOTIFY, about->node, path);
 
 	if (cmd && about->destination)
 		cmd->destination = strdup(about->destination);
-	if (!cmd || !copy || (about->destination && !cmd->destination)) {
-		free(copy);
+	if (!cmd || (about->destination && !cmd->destination))
 		return command_unref(core, cmd);
-	}
-	free(cmd->path);
-	cmd->path = copy;
-	free(cmd->current_path);
-	cmd->current_path = strdup(path);
 	cmd->event = about->event;
 	cmd->is_directory = node_is_dir(about->node);
 	cmd->is_modified = about->is_modified;
@@ -383,6 +356,7 @@ static int command_for(struct core *core, struct core_req *req, const struct not
 	const char *path = about->path;
 	struct notice_about told = *about;
 	struct process *process;
+	uint32_t mask;
 	int r = 0;
 
 	*ret = NULL;
@@ -392,10 +366,11 @@ static int command_for(struct core *core, struct core_req *req, const struct not
 		path = own_path = node_path(core, about->node);
 	if (!path)
 		return -ENOMEM;
-	if (!is_wanted(core, about, path))
+	mask = mask_of(core, about->node, path);
+	if (!is_wanted(core, about, path, mask))
 		return 0;
 	/* Who does not want to hear of modified files is not told here either. */
-	if (!(effective(mask_of(core, about, path)) & CORE_EVENT_CLOSED_MODIFIED))
+	if (!(effective(mask) & CORE_EVENT_CLOSED_MODIFIED))
 		told.is_modified = false;
 	process = process_of_thread(req->pid, req->uid);
 	if (!process_is_own(process)) {
@@ -593,7 +568,7 @@ static struct command *closing_command(struct core *core, struct node *node, str
 	path = node_path(core, node);
 	if (!path)
 		return NULL;
-	mask = effective(mask_of(core, &about, path));
+	mask = effective(mask_of(core, node, path));
 	about.event = mask & (CORE_EVENT_CLOSED | CORE_EVENT_CLOSED_MODIFIED);
 	return about.event ? make_command(core, &about, path, h->process) : NULL;
 }

@@ -87,7 +87,6 @@ int op_getattr(struct core *core, struct core_req *req)
 /* Everything that must be true before a file can be open. */
 static int ready_to_open(struct core *core, struct core_req *req, struct node *node)
 {
-	const struct op_args *args = req->op.args;
 	bool gone;
 	int r = S_ISREG(node->mode) ? resolve_fresh(core, req, node) : 0;
 
@@ -99,15 +98,15 @@ static int ready_to_open(struct core *core, struct core_req *req, struct node *n
 	/* The kernel looks the name up again and comes back with its new node. */
 	if (gone)
 		return -ESTALE;
-	if (!(args->flags & O_TRUNC) || !S_ISREG(node->mode))
+	if (!(req->op.flags & O_TRUNC) || !S_ISREG(node->mode))
 		return 0;
-	return truncate_node(core, req, node, 0, args->kill_priv);
+	return truncate_node(core, req, node, 0, req->op.kill_priv);
 }
 
 /* The handle that the kernel will name it by; who wants to hear of it is told. */
 static int handle_of_open(struct core *core, struct core_req *req, struct node *node)
 {
-	uint32_t flags = req->op.args->flags;
+	uint32_t flags = req->op.flags;
 	struct notice_about about = {
 		.event = flags & O_TRUNC ? CORE_EVENT_OVERWRITTEN : CORE_EVENT_OPENED,
 		.node = node,

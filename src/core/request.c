@@ -202,6 +202,16 @@ void core_readlink(struct core *core, struct core_req *req, uint64_t node_id)
 	req_run(req);
 }
 
+void core_open(struct core *core, struct core_req *req, uint64_t node_id, uint32_t flags,
+	       bool kill_priv)
+{
+	COUNT(core, opens);
+	req_start(core, req, OP_OPEN, node_id);
+	req->op.flags = flags;
+	req->op.kill_priv = kill_priv;
+	req_run(req);
+}
+
 void core_read(struct core *core, struct core_req *req, uint64_t node_id, uint64_t handle,
 	       uint64_t offset, size_t size)
 {
@@ -315,20 +325,6 @@ static void run_with_other_name(struct core_req *req, const char *text)
 		req_run(req);
 	else
 		req_finish(req, -ENOMEM);
-}
-
-void core_open(struct core *core, struct core_req *req, uint64_t node_id, uint32_t flags,
-	       bool kill_priv)
-{
-	struct op_args *args;
-
-	COUNT(core, opens);
-	args = change_start(core, req, OP_OPEN, node_id, NULL);
-	if (!args)
-		return;
-	args->flags = flags;
-	args->kill_priv = kill_priv;
-	req_run(req);
 }
 
 void core_create(struct core *core, struct core_req *req, uint64_t parent_id, const char *name,
