@@ -165,6 +165,18 @@ int op_tombstones(struct core *core, struct core_req *req);
 /* Answer with bytes that live until the answer is out: always CORE_PENDING. */
 int req_answer_bytes(struct core_req *req, const void *data, size_t size);
 
+/* describe.c */
+
+/* Take the provider's description of @node. Returns 0, or -ESTALE: the node was retired because somebody still
+ * uses the old version, and the name needs a new one. */
+int node_describe(struct core *core, struct node *node, const struct record *rec);
+/* -ESTALE: somebody's open file has kept the old node; the name gets a new one. */
+int node_describe_replacement(struct core *core, struct node *old, const struct record *rec);
+/* The provider does not have it (any more). 0: what is on disk stays; -ENOENT: it is retired. */
+int node_vanished(struct core *core, struct node *node);
+/* The tree lock, as taking in what is said of @node needs it. */
+void lock_to_describe(struct core *core, struct node *node);
+
 /* resolve.c */
 
 /*
@@ -191,10 +203,6 @@ bool node_is_fresh(struct core *core, const struct node *node);
 uint64_t node_valid_ms(struct core *core, const struct node *node);
 /* Fill in an entry answer. The caller holds node_lock(). */
 void node_entry(struct core *core, struct node *node, struct core_entry *ret);
-/* Take the provider's description of @node. Returns 0, or -ESTALE: the node was retired because somebody still
- * uses the old version, and the name needs a new one. */
-int node_describe(struct core *core, struct node *node, const struct record *rec);
-
 /* What is on disk makes the node what it is. The caller holds node_lock(). */
 void node_init_from_item(struct core *core, struct node *node, const struct store_item *item);
 

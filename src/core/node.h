@@ -55,7 +55,7 @@ enum node_flag {
 	NODE_YOUNG = 1 << 11,       /* full, and what it was made from is not durable yet */
 	NODE_HIDDEN = 1 << 12,      /* unlinked, and its content has a name in .projfs: that is node->name */
 	NODE_CONVERTED = 1 << 13,   /* full, and was the provider's at this very name */
-	NODE_SHRUNK = 1 << 14,      /* described as shorter than the kernel was told: see describe() in resolve.c */
+	NODE_SHRUNK = 1 << 14,      /* described as shorter than the kernel was told: see describe() in describe.c */
 	NODE_MAY_CONVERT = 1 << 15, /* the provider has agreed that it becomes full */
 };
 
