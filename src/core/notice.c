@@ -383,40 +383,6 @@ static int command_for(struct core *core, struct core_req *req, const struct not
 
 /* ---- before ---------------------------------------------------------------------------------------------- */
 
-static int ask_with(struct core *core, struct core_req *req, struct command *cmd, struct notice *n)
-{
-	int r;
-
-	pthread_mutex_lock(&core->notices.lock);
-	r = submit_and_park(core, req, n, cmd);
-	pthread_mutex_unlock(&core->notices.lock);
-	if (r < 0)
-		notice_abandoned(core, &n->q);
-	return r;
-}
-
-int notice_ask(struct core *core, struct core_req *req, const struct notice_about *about)
-{
-	uint32_t bits = about->event | (about->is_second ? AGREED_SECOND : 0);
-	struct command *cmd;
-	struct notice *n;
-	int r;
-
-	if (req->op.notices && (req->op.notices->agreed & bits) == bits)
-		return 0;
-	r = command_for(core, req, about, &cmd);
-	if (r < 0 || !cmd)
-		return r;
-	n = notices_of(req) ? notice_new(core, NULL, bits) : NULL;
-	if (!n) {
-		command_unref(core, cmd);
-		return -ENOMEM;
-	}
-	r = ask_with(core, req, cmd, n);
-	notice_unref(core, n);
-	return r;
-}
-
 static bool may_convert(struct core *core, struct node *node)
 {
 	bool allowed;
@@ -442,46 +408,63 @@ static int join_conversion(struct core *core, struct core_req *req, struct node 
 	return -ENODATA;
 }
 
-static int join_or_ask(struct core *core, struct core_req *req, struct command *cmd, struct notice *n)
+/*
+ * Ask @cmd, which it takes over, and let @req wait.  @bits: what the provider agrees to then.  @converted: a file that
+ * others may want to change as well, so that they wait for the same answer; else NULL.
+ */
+static int ask(struct core *core, struct core_req *req, struct command *cmd, struct node *converted, uint32_t bits)
 {
+	struct notice *n = notice_new(core, converted, bits);
 	int r;
 
-	pthread_mutex_lock(&core->notices.lock);
-	r = join_conversion(core, req, n->node);
-	if (r == -ENODATA) {
-		r = submit_and_park(core, req, n, cmd);
-		if (r == CORE_PENDING)
-			list_append(&core->notices.conversions, &n->link);
-	} else {
+	if (!n) {
 		command_unref(core, cmd);
+		return -ENOMEM;
 	}
+	pthread_mutex_lock(&core->notices.lock);
+	r = converted ? join_conversion(core, req, converted) : -ENODATA;
+	if (r != -ENODATA)
+		command_unref(core, cmd);
+	else
+		r = submit_and_park(core, req, n, cmd);
+	if (r == CORE_PENDING && n->n_left && converted)
+		list_append(&core->notices.conversions, &n->link);
 	pthread_mutex_unlock(&core->notices.lock);
 	if (r < 0)
 		notice_abandoned(core, &n->q);
+	notice_unref(core, n);
 	return r;
+}
+
+int notice_ask(struct core *core, struct core_req *req, const struct notice_about *about)
+{
+	uint32_t bits = about->event | (about->is_second ? AGREED_SECOND : 0);
+	struct command *cmd;
+	int r;
+
+	if (req->op.notices && (req->op.notices->agreed & bits) == bits)
+		return 0;
+	r = command_for(core, req, about, &cmd);
+	if (r < 0 || !cmd)
+		return r;
+	if (!notices_of(req)) {
+		command_unref(core, cmd);
+		return -ENOMEM;
+	}
+	return ask(core, req, cmd, NULL, bits);
 }
 
 int notice_ask_convert(struct core *core, struct core_req *req, struct node *node)
 {
 	const struct notice_about about = {.event = CORE_EVENT_PRE_CONVERT, .node = node};
 	struct command *cmd;
-	struct notice *n;
 	int r;
 
 	if (!may_be_wanted(core, &about) || may_convert(core, node))
 		return 0;
 	/* Also where another question is joined: the provider's own process must not wait for itself. */
 	r = command_for(core, req, &about, &cmd);
-	if (r < 0 || !cmd)
-		return r;
-	n = notice_new(core, node, 0);
-	if (!n) {
-		command_unref(core, cmd);
-		return -ENOMEM;
-	}
-	r = join_or_ask(core, req, cmd, n);
-	notice_unref(core, n);
-	return r;
+	return r < 0 || !cmd ? r : ask(core, req, cmd, node, 0);
 }
 
 /* ---- after ------------------------------------------------------------------------------------------------ */
