@@ -139,3 +139,24 @@ prj_result prj_write_file_data_from_fd(prj_instance *instance,
 		return PRJ_ERR_VIRTUALIZATION_BUSY;
 	return PRJ_OK;
 }
+
+struct wanted_status {
+	const char *key;
+	int64_t value;
+};
+
+static void take_status(void *context, const char *key, int64_t value)
+{
+	struct wanted_status *wanted = context;
+
+	if (!strcmp(key, wanted->key))
+		wanted->value = value;
+}
+
+int64_t fake_status_of(const struct prj_provider_instance *provider, const char *key)
+{
+	struct wanted_status wanted = {key, -1};
+
+	provider->callbacks.status(provider->context, take_status, &wanted);
+	return wanted.value;
+}

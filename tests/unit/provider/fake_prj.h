@@ -7,7 +7,7 @@
  * disturb the source in the middle of a copy.
  */
 
-#include <prj/prj.h>
+#include <prj/provider.h>
 #include <stdbool.h>
 
 #define FAKE_MAX_ENTRIES 256
@@ -46,5 +46,8 @@ struct fake_prj {
 };
 
 extern struct fake_prj fake;
+
+/* The value that the status of @provider tells for @key, -1 if it does not. */
+int64_t fake_status_of(const struct prj_provider_instance *provider, const char *key);
 
 #endif

@@ -274,23 +274,7 @@ const char *listed(void)
 	return text;
 }
 
-struct wanted_status {
-	const char *key;
-	int64_t value;
-};
-
-static void take_status(void *context, const char *key, int64_t value)
-{
-	struct wanted_status *wanted = context;
-
-	if (!strcmp(key, wanted->key))
-		wanted->value = value;
-}
-
 int64_t status(const char *key)
 {
-	struct wanted_status wanted = {key, -1};
-
-	fixture.filter.callbacks.status(fixture.filter.context, take_status, &wanted);
-	return wanted.value;
+	return fake_status_of(&fixture.filter, key);
 }

@@ -146,25 +146,9 @@ prj_result ask_data(const char *path, uint64_t byte_offset, uint32_t length)
 	return fixture.provider.callbacks.get_file_data(&data, byte_offset, length);
 }
 
-struct wanted_status {
-	const char *key;
-	int64_t value;
-};
-
-static void take_status(void *context, const char *key, int64_t value)
-{
-	struct wanted_status *wanted = context;
-
-	if (!strcmp(key, wanted->key))
-		wanted->value = value;
-}
-
 int64_t status(const char *key)
 {
-	struct wanted_status wanted = {key, -1};
-
-	fixture.provider.callbacks.status(fixture.provider.context, take_status, &wanted);
-	return wanted.value;
+	return fake_status_of(&fixture.provider, key);
 }
 
 const char *names(void)
